@@ -1,0 +1,110 @@
+# Everything starts from a Python >= 3.11; what else is needed is installed into .venv, by name, version and hash.
+# ARGS goes to the command behind a target: make test ARGS="-k inbox", make demo ARGS=--live
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix coverage bench bench-quick profile soak lock clean FORCE
+
+ARGS ?=
+SOAK_MINUTES ?= 30
+BIN := .venv/bin
+RUN := .venv/.run
+DEV := .venv/.dev
+BENCH := .venv/.bench
+CODE := $(wildcard events projections hub replay tests benchmarks examples .ci)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(RUN) ## a real network in seconds: it runs, is killed, goes on, and shows its record
+	@$(BIN)/ledgerhub demo $(ARGS)
+
+test: $(DEV) ## the whole suite, in random order, on all cores
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(DEV) ## lint, format, types, the contracts between the floors, and that the documents are not stale
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/house/test_docs.py
+
+fix: $(DEV) ## what ruff can mend by itself
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+coverage: $(DEV) ## the suite again, with the lines and branches that it does not reach
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: $(BENCH) ## every benchmark beside its peer; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(BENCH) ## the same, smaller, in under two minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+profile: $(BENCH) ## where the time of a benchmark goes: make profile ARGS=P1
+	@$(BIN)/python -m cProfile -o .venv/profile.prof -m benchmarks --quick $(ARGS)
+	@$(BIN)/python -c 'import pstats; pstats.Stats(".venv/profile.prof").sort_stats("cumulative").print_stats(60)'
+
+soak: $(DEV) ## the suite in ever new orders until a failure or SOAK_MINUTES (30) are over
+	@end=$$((SECONDS + 60 * $(SOAK_MINUTES))); rounds=0; \
+	while (( SECONDS < end )); do \
+		$(BIN)/python -m pytest -n auto -q -x --hypothesis-seed=random $(ARGS) || exit 1; rounds=$$((rounds + 1)); \
+	done; echo "soak: $$rounds rounds, no failure"
+
+lock: $(DEV) ## resolve constraints.txt anew from pyproject.toml
+	@$(BIN)/pip install -qq --disable-pip-version-check uv
+	@PATH="$(BIN):$$PATH" $(BIN)/python .ci/lock.py
+
+clean: ## remove what the other targets made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* build *.egg-info
+	rm -rf demo.hub
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment.
+# A stamp per section of constraints.txt is written last, so that an install that was cut off is not taken for one.
+# What a cut-off install left (.unfinished), and an environment whose Python has gone, is begun anew.
+
+ifneq ($(wildcard .venv/.unfinished),)
+MADE_AGAIN := FORCE
+endif
+ifeq ($(wildcard $(BIN)/python),)
+MADE_AGAIN := FORCE
+endif
+
+.venv/.made: $(MADE_AGAIN)
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+		"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+		echo "making .venv with $$("$$python" --version)"; \
+		rm -rf .venv; "$$python" -m venv .venv; touch $@; exit 0; \
+	done; \
+	echo "ledgerhub needs Python 3.11 or newer with its venv module, and found none on PATH; name one: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+define install
+@echo "installing $(1)"
+@touch .venv/.unfinished
+@awk '/^## / {on = ($$2 == "$(1):")} on' constraints.txt > .venv/$(1).txt
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes $(2) -r .venv/$(1).txt
+endef
+define installed
+@rm .venv/.unfinished
+@touch $@
+endef
+
+$(RUN): .venv/.made constraints.txt pyproject.toml
+	$(call install,run)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	$(installed)
+
+$(DEV): $(RUN)
+	$(call install,dev,-r .venv/run.txt)
+	$(installed)
+
+$(BENCH): $(DEV)
+	$(call install,bench,-r .venv/run.txt -r .venv/dev.txt)
+	$(installed)
+
+FORCE:

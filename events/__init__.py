@@ -1,0 +1,1 @@
+"""The words and the book: values, events, codec, log, stores and the Merkle tree (first floor)."""

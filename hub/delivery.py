@@ -1,0 +1,273 @@
+"""Bringing recorded envelopes to agents, one lane per (agent, session): nobody waits for another (CLI-5, CLI-6).
+
+A lane hands envelopes to the agent's endpoint one at a time, in order; when the handler returns the envelope is
+acknowledged, when it raises the failure is recorded and the envelope handed over again, up to a limit (trap 52). An
+agent that is not connected has no lane: what it has not acknowledged waits in its inbox, a projection, and is read
+from the log when it binds. A lane exists while it has work, so memory is O(envelopes under way), which inbox caps
+bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from events.agents import AgentUnregistered
+from events.errors import NetworkError
+from events.event import Event
+from events.log import tagged
+from events.sessions import EnvelopePosted, SessionInviteSent
+from events.values.envelope import PRIORITIES, Envelope, is_protocol_event
+from events.values.times import parse_iso
+from hub.activity import Activity
+from hub.commit import Committer, Routed
+from hub.decisions.posting import Acknowledge, FailTurn
+from hub.listeners import HubListener
+from projections.state import HubState
+from projections.wal import VIEWS, wal_envelope
+
+
+class Endpoint(Protocol):
+    """What a connection gives for each agent that is bound to it."""
+
+    async def deliver(self, envelope: Envelope) -> None:
+        """Handle an envelope: to return is to be done with it, to raise is a failed turn."""
+        ...
+
+
+def route(state: HubState, event: Event) -> tuple[str, ...]:
+    """Return whom an event's envelope goes to, just before the event is applied; O(participants)."""
+    body = event.body
+    if isinstance(body, EnvelopePosted):
+        return body.recipients
+    if isinstance(body, SessionInviteSent):
+        return (body.invitee_id,)
+    if type(body) not in VIEWS or not body.sequence:
+        return ()
+    record = state.sessions.live.get(body.session_id)
+    if record is None:
+        return ()
+    speaker = getattr(body, "agent_id", None) or getattr(body, "owner_id", None)
+    return tuple(agent_id for agent_id in record.present() if agent_id != speaker)
+
+
+class Lane:
+    """The envelopes of one session that one agent still has to handle, and the task that hands them over."""
+
+    def __init__(self, delivery: Delivery, agent_id: str, session_id: str, endpoint: Endpoint) -> None:
+        self.agent_id, self.session_id = agent_id, session_id
+        self._delivery, self._endpoint = delivery, endpoint
+        self._queue: deque[Envelope] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, envelope: Envelope) -> None:
+        """Add an envelope at the end."""
+        self._queue.append(envelope)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"lane {self.agent_id} {self.session_id}")
+
+    def cancel(self) -> None:
+        """Stop at once; what was not handled stays unacknowledged."""
+        self._queue.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        with self._delivery.activity.busy():
+            try:
+                while self._queue:
+                    envelope = self._queue.popleft()
+                    if not await self._hand_over(envelope):
+                        self._queue.appendleft(envelope)
+            finally:
+                self._delivery.retire(self)
+
+    async def _hand_over(self, envelope: Envelope) -> bool:
+        """Return whether the envelope is done with: handled, lapsed, or failed for good."""
+        if self._delivery.lapsed(envelope):
+            self._delivery.acknowledge(self.agent_id, envelope)
+            return True
+        try:
+            await self._endpoint.deliver(envelope)
+        except Exception as error:
+            return await self._delivery.failed(self.agent_id, envelope, error)
+        self._delivery.acknowledge(self.agent_id, envelope)
+        return True
+
+
+class Delivery:
+    """Who is connected, and what is on its way to whom.
+
+    Args:
+        committer: runs the acknowledgements; its state says what is waiting.
+        now_us: the hub's clock.
+        listeners: told of failed deliveries.
+        activity: told of busy lanes.
+    """
+
+    def __init__(
+        self, committer: Committer, now_us: Callable[[], int], listeners: HubListener, activity: Activity
+    ) -> None:
+        self.activity = activity
+        self._committer, self._now_us, self._listeners = committer, now_us, listeners
+        self._endpoints: dict[str, Endpoint] = {}
+        self._lanes: dict[str, dict[str, Lane]] = {}
+        self._watches: dict[str, dict[int, tuple[str, Callable[[Envelope], None]]]] = {}
+        self._watch_count = 0
+        self._acks: dict[str, list[str]] = {}
+        self._ack_tasks: set[asyncio.Task[None]] = set()
+        self._published = committer.state.position
+
+    def bind(self, agent_id: str, endpoint: Endpoint) -> None:
+        """Connect an agent, in place of an older connection, and deliver again what it has not acknowledged."""
+        self._drop(agent_id)
+        self._endpoints[agent_id] = endpoint
+        for envelope in self._outstanding(agent_id):
+            self._put(agent_id, envelope)
+
+    def unbind(self, agent_id: str, endpoint: Endpoint) -> None:
+        """Disconnect an agent, unless another connection has taken over; frees its lanes (trap 15)."""
+        if self._endpoints.get(agent_id) is endpoint:
+            self._drop(agent_id)
+
+    def is_bound(self, agent_id: str) -> bool:
+        """Say whether an agent is connected."""
+        return agent_id in self._endpoints
+
+    def watch(self, session_id: str, agent_id: str, callback: Callable[[Envelope], None]) -> Callable[[], None]:
+        """Call back with every envelope of a session that the agent may see, its own too, once it is recorded.
+
+        Returns:
+            What ends it.
+        """
+        self._watch_count += 1
+        key = self._watch_count
+        self._watches.setdefault(session_id, {})[key] = (agent_id, callback)
+
+        def unwatch() -> None:
+            watches = self._watches.get(session_id, {})
+            watches.pop(key, None)
+            if not watches:
+                self._watches.pop(session_id, None)
+
+        return unwatch
+
+    def publish(self, routed: Sequence[Routed]) -> None:
+        """Bring what one decision recorded to watches and lanes; a failure there is theirs alone (trap 12)."""
+        for event, recipients in routed:
+            self._published = event.position
+            if isinstance(event.body, AgentUnregistered):
+                self._drop(event.body.agent_id)
+            watches = self._watches.get(getattr(event.body, "session_id", ""))
+            if watches is None and not any(agent_id in self._endpoints for agent_id in recipients):
+                continue
+            envelope = wal_envelope(event)
+            if envelope is not None:
+                self._show(list((watches or {}).values()), envelope, recipients)
+                for agent_id in recipients:
+                    if agent_id in self._endpoints:
+                        self._put(agent_id, envelope)
+
+    async def close(self) -> None:
+        """Stop every lane, and wait for acknowledgements that were begun."""
+        for agent_id in list(self._endpoints):
+            self._drop(agent_id)
+        if self._ack_tasks:
+            await asyncio.gather(*self._ack_tasks, return_exceptions=True)
+
+    def _show(
+        self, watches: Iterable[tuple[str, Callable[[Envelope], None]]], envelope: Envelope, recipients: Sequence[str]
+    ) -> None:
+        for agent_id, callback in watches:
+            if agent_id == envelope.sender_id or agent_id in recipients:
+                try:
+                    callback(envelope)
+                except Exception as error:
+                    self._listeners.on_error(f"a watch on session {envelope.session_id}", error)
+
+    def _put(self, agent_id: str, envelope: Envelope) -> None:
+        lanes = self._lanes.setdefault(agent_id, {})
+        lane = lanes.get(envelope.session_id)
+        if lane is None:
+            lane = lanes[envelope.session_id] = Lane(self, agent_id, envelope.session_id, self._endpoints[agent_id])
+        lane.put(envelope)
+
+    def _drop(self, agent_id: str) -> None:
+        self._endpoints.pop(agent_id, None)
+        for lane in list(self._lanes.pop(agent_id, {}).values()):
+            lane.cancel()
+
+    def retire(self, lane: Lane) -> None:
+        """Forget a lane that has run out of work."""
+        lanes = self._lanes.get(lane.agent_id, {})
+        if lanes.get(lane.session_id) is lane:
+            del lanes[lane.session_id]
+            if not lanes:
+                self._lanes.pop(lane.agent_id, None)
+
+    def _outstanding(self, agent_id: str) -> list[Envelope]:
+        """Return what a connecting agent has to be sent: invites, then the unacknowledged, urgent sessions first."""
+        state = self._committer.state
+        envelopes = []
+        for _, place in state.inboxes.outstanding(agent_id):
+            if place.position <= self._published and (event := self._committer.event_at(place.position)):
+                envelopes.append(wal_envelope(event))
+        waiting = [envelope for envelope in envelopes if envelope is not None]
+        return self._invites(agent_id) + sorted(waiting, key=lambda e: PRIORITIES.index(e.priority))
+
+    def _invites(self, agent_id: str) -> list[Envelope]:
+        log = self._committer.log
+        found = []
+        for record in self._committer.state.sessions.of_agent(agent_id):
+            if agent_id not in record.pending_acks:
+                continue
+            query = tagged(f"session:{record.session_id}", f"agent:{agent_id}", types=(SessionInviteSent,))
+            for event in log.read(query, until=self._published):
+                if envelope := wal_envelope(event):
+                    found.append(envelope)
+        return found
+
+    def lapsed(self, envelope: Envelope) -> bool:
+        """Say whether an envelope's own TTL ran out before it was delivered (trap 20)."""
+        if envelope.ttl_seconds is None:
+            return False
+        return self._now_us() >= parse_iso(envelope.created_at) + envelope.ttl_seconds * 1_000_000
+
+    def acknowledge(self, agent_id: str, envelope: Envelope) -> None:
+        """Acknowledge soon, together with whatever else the agent finishes until then."""
+        if is_protocol_event(envelope.event_type):
+            return
+        waiting = self._acks.get(agent_id)
+        if waiting is not None:
+            waiting.append(envelope.envelope_id)
+        elif self._committer.state.inboxes.waits(agent_id, envelope.envelope_id) is not None:
+            self._acks[agent_id] = [envelope.envelope_id]
+            self.activity.begin()
+            task = asyncio.create_task(self._flush(agent_id), name=f"acks {agent_id}")
+            self._ack_tasks.add(task)
+            task.add_done_callback(self._ack_tasks.discard)
+
+    async def _flush(self, agent_id: str) -> None:
+        try:
+            while envelope_ids := self._acks[agent_id]:
+                self._acks[agent_id] = []
+                await self._committer.run(Acknowledge(agent_id, tuple(envelope_ids)), actor=agent_id)
+        except NetworkError as error:
+            self._listeners.on_error(f"acknowledging for {agent_id}", error)
+        finally:
+            del self._acks[agent_id]
+            self.activity.end()
+
+    async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:
+        """Record a failed turn; returns whether the envelope is not to be handed over again."""
+        self._listeners.on_delivery_failed(agent_id, envelope, error)
+        text = f"{type(error).__name__}: {error}"
+        command = FailTurn(agent_id, envelope.session_id, envelope.envelope_id, text)
+        try:
+            final: bool = await self._committer.run(command, actor=agent_id)
+        except NetworkError as second:
+            self._listeners.on_error(f"recording a failed turn of {agent_id}", second)
+            return True
+        return final

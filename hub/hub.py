@@ -1,0 +1,284 @@
+"""The hub: the face of the library, wiring only (SPEC §1).
+
+Commands become values and go through ``hub.commit``; questions are in ``hub.reads``; what is decided is in
+``hub.decisions``; what is remembered is in ``projections``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from events.codec import FORMAT
+from events.errors import NetworkError, ProtocolError
+from events.event import HUB, Event
+from events.log import EventLog
+from events.sessions import EnvelopePosted
+from events.stores.base import LogRecorder
+from events.values import Passport, Resume, Rule
+from hub.activity import Activity
+from hub.arbiter import Arbiter, RuleBasedArbiter
+from hub.auth import AuthRegistry
+from hub.catalogue import Catalogue, library_version
+from hub.clock import Clock, Timers, now_us, system_clock, timers_of
+from hub.commands import Commands
+from hub.commit import Committer, Port, Routed
+from hub.decisions import RecordOpening, posting, sweeping
+from hub.delivery import Delivery, route
+from hub.expectations import Evaluator, ViolationHandler
+from hub.handshake import Handshakes
+from hub.ids import AscendingIds, Ids, SystemIds
+from hub.listeners import HubListener, Listeners
+from hub.loading import CHECKPOINT_EVENTS, load_state, save_checkpoint
+from hub.protocols import default_adapters
+from hub.protocols.base import SessionAdapter
+from hub.publishing import Publisher
+from hub.refusals import Refusals
+from hub.sweepers import Sweepers, Tick
+from projections.audit import AuditLog
+from projections.wal import read_wal
+
+if TYPE_CHECKING:
+    pass
+
+CAUSES_KEPT = 4096
+"""Envelopes whose session and depth are at hand without a look into the log."""
+
+
+class Hub(Commands):
+    """A hub over one log. Make it with ``await Hub.open(store)``; use it on one event loop.
+
+    The holder of this object is the operator (SESS-7): commands called on it are recorded with the actor
+    ``operator``. Agents come through links and act as themselves.
+    """
+
+    def __init__(
+        self,
+        store: LogRecorder,
+        *,
+        auth: AuthRegistry | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        ttl_sweep_interval: float = 30.0,
+        expectation_sweep_interval: float = 10.0,
+        invite_ack_timeout: float = 30.0,
+        register_default_adapters: bool = True,
+        listeners: Iterable[HubListener] = (),
+        arbiter: Arbiter | None = None,
+    ) -> None:
+        self.store = store
+        self.auth = auth or AuthRegistry.default()
+        self.clock = clock or system_clock
+        self._ids = AscendingIds(ids if ids is not None else SystemIds())
+        self._intervals_s = {"ttl": ttl_sweep_interval, "expectations": expectation_sweep_interval}
+        self._invite_ack_timeout_s = invite_ack_timeout
+        self._arbiter = arbiter or RuleBasedArbiter()
+        self._catalogue = Catalogue()
+        self._adapters: Sequence[SessionAdapter] = default_adapters() if register_default_adapters else ()
+        self._wanted_listeners = tuple(listeners)
+        self._causes: OrderedDict[str, posting.Cause] = OrderedDict()
+        self.timers: Timers = timers_of(self.clock)
+        self._opened = self._closed = False
+
+    @classmethod
+    async def open(cls, store: LogRecorder, **options: Any) -> Hub:
+        """Open a hub on a store: replay its log, start the sweepers.
+
+        Args:
+            store: ``MemoryKnowledgeStore()``, ``DiskKnowledgeStore(path)`` or another recorder of this kind.
+            **options: keywords of the constructor, with these defaults: ``auth=None`` (whoever shows nothing is let
+                in), ``clock=None`` (the machine's), ``ids=None`` (time-ordered), ``ttl_sweep_interval=30.0``,
+                ``expectation_sweep_interval=10.0`` and ``invite_ack_timeout=30.0`` in seconds (0 switches a sweeper
+                off), ``register_default_adapters=True``, ``listeners=()``, ``arbiter=None`` (the agents' rules).
+
+        Raises:
+            StoreLockedError: another process writes this log.
+            StoreError: the log cannot be opened, or was written by a newer library.
+            CorruptLogError: the log's bytes are not what was written.
+            ValueError: the clock or the ids are not usable (DET-0).
+
+        Cost: O(events since the last projection checkpoint).
+        """
+        hub = cls(store, **options)
+        await hub.start()
+        return hub
+
+    async def start(self) -> Hub:
+        """Open a hub that was constructed; ``open`` does both."""
+        if self._opened:
+            raise ProtocolError("this hub was opened already; open another one on the same store after closing it")
+        self._now_us()
+        for adapter in self._adapters:
+            self._catalogue.register_adapter(adapter)
+        await asyncio.to_thread(self.store.open)
+        try:
+            await self._take_up()
+        except BaseException:
+            self.store.close()
+            raise
+        return self
+
+    async def _take_up(self) -> None:
+        self._log = EventLog(self.store)
+        load = partial(load_state, self._log, self._catalogue)
+        state = await asyncio.to_thread(load)
+        self._checkpointed = state.position
+        self._ids.floor(state.last_id)
+        self.activity = Activity()
+        self.listeners = Listeners()
+        for listener in self._wanted_listeners:
+            self.listeners.register(listener)
+        self._publisher = Publisher(self.listeners)
+        port = Port(self._now_us, self._ids, self._arbiter, self._catalogue, self._route, self._publish, load)
+        self._committer = Committer(self._log, state, port, self.activity)
+        self._refusals = Refusals(self._committer, self.listeners)
+        self._handshakes = Handshakes()
+        self.delivery = Delivery(self._committer, self._now_us, self.listeners, self.activity)
+        self.audit_log = self._audit_log = AuditLog(self._log, self._follow, self._publisher.audit_subscribers)
+        self._sweepers = Sweepers(self.timers, self.listeners, self.activity)
+        self._opened = True
+        await self._committer.run(RecordOpening(library_version(), FORMAT, self._catalogue.names()), HUB)
+        self._sweepers.register("ttl", self._intervals_s["ttl"], self._ttl_tick)
+        self._sweepers.register("expectations", self._intervals_s["expectations"], self._expectation_tick)
+
+    async def close(self) -> None:
+        """Stop the sweepers, drain what was accepted, write a projection checkpoint, close the store; idempotent."""
+        if self._closed or not self._opened:
+            self._closed = True
+            return
+        self._closed = True
+        await self._sweepers.close()
+        await self.delivery.close()
+        await self._committer.drain()
+        self._save_checkpoint()
+        self._publisher.close()
+        await asyncio.to_thread(self.store.close)
+        self.listeners.on_close()
+
+    async def __aenter__(self) -> Hub:
+        return self if self._opened else await self.start()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def register(
+        self,
+        agent: object,
+        passport: Passport,
+        resume: Resume | None = None,
+        *,
+        rule: Rule | None = None,
+        skill: str | None = None,
+    ) -> AgentClient:
+        """Register an agent on a connection of its own; closing the client closes the connection."""
+        from hub.client.hub_client import HubClient  # noqa: PLC0415  (the client is built on the hub)
+        from hub.links.local import LocalLink  # noqa: PLC0415
+
+        return await HubClient(LocalLink(self), hub=self).register(agent, passport, resume, rule=rule, skill=skill)
+
+    # Registries.
+
+    def register_adapter(self, adapter: SessionAdapter) -> None:
+        """Add a session type; its dormant sessions come back to life (SESS-9). O(envelopes of those)."""
+        self._catalogue.register_adapter(adapter)
+        if not self._opened:
+            return
+        key = (adapter.manifest.type, adapter.manifest.version)
+        live = self._state.sessions.live
+        for session_id, record in list(live.items()):
+            if (record.manifest.type, record.manifest.version) == key and record.adapter_state is None:
+                self._committer.revive(session_id)
+
+    def register_expectation_evaluator(self, evaluator: Evaluator) -> None:
+        """Add or replace an expectation evaluator, by its ``name``."""
+        self._catalogue.evaluators[evaluator.name] = evaluator
+
+    def register_violation_handler(self, handler: ViolationHandler) -> None:
+        """Add or replace a violation handler, by its ``name``."""
+        self._catalogue.handlers[handler.name] = handler
+
+    def register_listener(self, listener: HubListener) -> Callable[[], None]:
+        """Tell a listener what happens from now on; returns what ends it."""
+        return self.listeners.register(listener)
+
+    def register_sweeper(self, name: str, interval_s: float, tick: Tick) -> Callable[[], None]:
+        """Run a coroutine function every so many seconds of the hub's clock; returns what ends it."""
+        return self._sweepers.register(name, interval_s, tick)
+
+    def health(self) -> dict[str, Any]:
+        """Return a handful of numbers for a dashboard; O(agents)."""
+        state = self._state
+        return {
+            "status": "closed" if self._closed else "ok",
+            "position": self.position,
+            "registered_agents": len(state.registry.agents),
+            "connected_agents": sum(1 for agent_id in state.registry.agents if self.delivery.is_bound(agent_id)),
+            "live_sessions": len(state.sessions.live),
+            "open_tasks": len(state.tasks.open),
+            "pending_inbox_total": sum(state.inboxes.depth(agent_id) for agent_id in state.registry.agents),
+            "adapters": list(self._catalogue.names()),
+        }
+
+    # Time.
+
+    async def expire_due(self) -> None:
+        """End every session, handshake and task whose time is up (GOV-5); O(what is due)."""
+        for session_id in self._state.lapses.due(self._now_us()):
+            await self._lapse(session_id)
+        for task_id in self._state.tasks.deadlines.due(self._now_us()):
+            await self._committer.run(sweeping.LapseTask(task_id), HUB)
+
+    async def _ttl_tick(self) -> None:
+        await self.expire_due()
+
+    async def _expectation_tick(self) -> None:
+        """Look at every session with an expectation that is due (GOV-4); O(what is due)."""
+        for session_id in self._state.expectations.due(self._now_us()):
+            command = sweeping.CheckExpectations(
+                session_id, partial(read_wal, self._log, session_id), self.listeners.on_error
+            )
+            try:
+                await self._committer.run(command, HUB)
+            except Exception as error:
+                self.listeners.on_error(f"expectations of session {session_id}", error)
+            finally:
+                self._state.plan(session_id)
+
+    # Inside.
+
+    def _now_us(self) -> int:
+        return now_us(self.clock)
+
+    def _route(self, state: Any, event: Event) -> tuple[str, ...]:
+        recipients = route(state, event)
+        if isinstance(event.body, EnvelopePosted):
+            self._publisher.weigh(state, event)
+        return recipients
+
+    def _publish(self, routed: Sequence[Routed]) -> None:
+        for event, _ in routed:
+            self._handshakes.hear(event)
+            if isinstance(event.body, EnvelopePosted):
+                self._causes[event.id] = posting.Cause(event.id, event.body.session_id, event.body.depth)
+                if len(self._causes) > CAUSES_KEPT:
+                    self._causes.popitem(last=False)
+            self._publisher.publish(event)
+        self.delivery.publish(routed)
+        if routed[-1].event.position - self._checkpointed >= CHECKPOINT_EVENTS:
+            self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        """Write a projection checkpoint when the state is on disk to the last event; a failure costs only time."""
+        if self._state.position != self._log.head or self._state.position == self._checkpointed:
+            return
+        try:
+            save_checkpoint(self._log, self._state, self._catalogue)
+            self._checkpointed = self._state.position
+        except (OSError, NetworkError) as error:
+            self.listeners.on_error("writing a projection checkpoint", error)
+
+    def _follow(self, after: int) -> AsyncIterator[Event]:
+        return self._publisher.follow(self._log, after)

@@ -1,0 +1,49 @@
+"""Bringing a state up from a log, by the newest projection checkpoint where there is one (LOG-8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from events.log import EventLog
+from events.stores import LmdbRecorder
+from hub.catalogue import Catalogue
+from projections.snapshots import restore, save
+from projections.state import HubState
+
+CHECKPOINT_EVENTS = 50_000
+"""A running hub writes a checkpoint each time so many events have come since the last."""
+
+
+def checkpoint_folder(log: EventLog) -> Path | None:
+    """Return where the log's checkpoints are; None for a log in memory, which needs none."""
+    recorder = log.recorder
+    return Path(recorder.path) / "checkpoints" if isinstance(recorder, LmdbRecorder) else None
+
+
+def load_state(log: EventLog, catalogue: Catalogue, until: int | None = None) -> HubState:
+    """Return the state at a position (default: the head); O(events since the nearest checkpoint).
+
+    Raises:
+        StoreError, CorruptLogError: the log cannot be read.
+    """
+    until = log.head if until is None else until
+    state = HubState(catalogue)
+    folder = checkpoint_folder(log)
+    if folder is not None and not restored(state, folder, log, catalogue, until):
+        state = HubState(catalogue)
+    return state.replay(log.read(after=state.position, until=until, content=False))
+
+
+def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue, until: int) -> bool:
+    """Bring a fresh state to a checkpoint; one that does not load is passed over as if it were not there."""
+    try:
+        return restore(state, folder, log.recorder, catalogue.fingerprint(), until)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return False
+
+
+def save_checkpoint(log: EventLog, state: HubState, catalogue: Catalogue) -> None:
+    """Write a checkpoint of a state that is on disk to its last event; nothing for a log in memory."""
+    folder = checkpoint_folder(log)
+    if folder is not None:
+        save(folder, state, log.recorder, catalogue.fingerprint())

@@ -1,0 +1,30 @@
+"""What a projection is: a class with a table from event body to method, a dump and a load.
+
+A projection knows the events that it folds and nothing of other projections. ``apply`` is the one fold, live and
+at replay; it neither reads content nor raises on an event that was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from events.event import Event
+
+Fold = Callable[[Any, Event], None]
+"""An unbound method of a projection: ``(self, event)``."""
+
+
+class Projection(Protocol):
+    """The shape of every projection."""
+
+    FOLDS: ClassVar[dict[type, Fold]]
+    """Body class to the method that folds it."""
+
+    def dump(self) -> Any:
+        """Return the whole state as plain data (maps, lists, text, integers), the same for equal states."""
+        ...
+
+    def load(self, dumped: Any) -> None:
+        """Take over what ``dump`` returned."""
+        ...

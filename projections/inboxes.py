@@ -1,0 +1,166 @@
+"""What each agent was sent and has not acknowledged: cursors that hold gaps (RULE-9, CLI-5).
+
+``pending`` counts against the inbox cap. When a session ends its pending envelopes are **released**: they no longer
+count, but are still delivered again until acknowledged, the latest ``RELEASED_MAX`` of them per agent. Memory:
+O(unacknowledged). A post costs O(recipients).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from events.agents import AgentRegistered, AgentUnregistered
+from events.event import Event
+from events.governance import TurnFailed
+from events.sessions import EnvelopePosted, InboxAcknowledged, SessionClosed, SessionExpired
+from events.values.envelope import is_protocol_event
+from projections.base import Fold
+
+RELEASED_MAX = 1000
+
+
+class Pending(NamedTuple):
+    """Where an unacknowledged envelope stands: in which session, and at which position of the log."""
+
+    session_id: str
+    position: int
+
+
+class Inbox:
+    """One agent's unacknowledged envelopes, each map from envelope id, oldest first."""
+
+    __slots__ = ("attempts", "pending", "released")
+
+    def __init__(self) -> None:
+        self.pending: dict[str, Pending] = {}
+        self.released: dict[str, Pending] = {}
+        self.attempts: dict[str, int] = {}
+
+    def drop(self, envelope_id: str) -> bool:
+        """Forget an envelope; says whether it was there."""
+        self.attempts.pop(envelope_id, None)
+        return (self.pending.pop(envelope_id, None) or self.released.pop(envelope_id, None)) is not None
+
+
+class Inboxes:
+    """The inboxes of all live agents."""
+
+    def __init__(self) -> None:
+        self.inboxes: dict[str, Inbox] = {}
+        self._in_session: dict[str, dict[str, dict[str, None]]] = {}
+
+    def depth(self, agent_id: str) -> int:
+        """Return how many envelopes count against the agent's cap; O(1)."""
+        inbox = self.inboxes.get(agent_id)
+        return len(inbox.pending) if inbox else 0
+
+    def waits(self, agent_id: str, envelope_id: str) -> Pending | None:
+        """Return where an unacknowledged envelope of an agent stands, or None; O(1)."""
+        inbox = self.inboxes.get(agent_id)
+        if inbox is None:
+            return None
+        return inbox.pending.get(envelope_id) or inbox.released.get(envelope_id)
+
+    def attempts(self, agent_id: str, envelope_id: str) -> int:
+        """Return how often the agent's handler failed on an envelope so far."""
+        inbox = self.inboxes.get(agent_id)
+        return inbox.attempts.get(envelope_id, 0) if inbox else 0
+
+    def outstanding(self, agent_id: str) -> list[tuple[str, Pending]]:
+        """Return what a reconnected agent is to be sent again, released first; O(unacknowledged)."""
+        inbox = self.inboxes.get(agent_id)
+        return [*inbox.released.items(), *inbox.pending.items()] if inbox else []
+
+    def _registered(self, event: Event) -> None:
+        self.inboxes[event.body.agent_id] = Inbox()
+
+    def _unregistered(self, event: Event) -> None:
+        agent_id = event.body.agent_id
+        inbox = self.inboxes.pop(agent_id, None)
+        for session_id in {pending.session_id for pending in inbox.pending.values()} if inbox else ():
+            self._forget(session_id, agent_id)
+
+    def _posted(self, event: Event) -> None:
+        body: EnvelopePosted = event.body
+        if is_protocol_event(body.event_type):
+            return
+        holders = self._in_session.get(body.session_id)
+        if holders is None:
+            holders = self._in_session[body.session_id] = {}
+        if answered := holders.pop(body.sender_id, None):
+            for envelope_id in answered:
+                self.inboxes[body.sender_id].drop(envelope_id)
+        place = Pending(body.session_id, event.position)
+        for agent_id in body.recipients:
+            self.inboxes[agent_id].pending[event.id] = place
+            holders.setdefault(agent_id, {})[event.id] = None
+
+    def _acknowledged(self, event: Event) -> None:
+        body: InboxAcknowledged = event.body
+        for envelope_id in body.envelope_ids:
+            self._drop(body.agent_id, envelope_id)
+
+    def _turn_failed(self, event: Event) -> None:
+        body: TurnFailed = event.body
+        inbox = self.inboxes.get(body.agent_id)
+        if body.final:
+            self._drop(body.agent_id, body.envelope_id)
+        elif inbox and (body.envelope_id in inbox.pending or body.envelope_id in inbox.released):
+            inbox.attempts[body.envelope_id] = body.attempt
+
+    def _drop(self, agent_id: str, envelope_id: str) -> None:
+        place = self.waits(agent_id, envelope_id)
+        if place is None:
+            return
+        self.inboxes[agent_id].drop(envelope_id)
+        holders = self._in_session.get(place.session_id, {})
+        if agent_id in holders:
+            holders[agent_id].pop(envelope_id, None)
+            if not holders[agent_id]:
+                self._forget(place.session_id, agent_id)
+
+    def _ended(self, event: Event) -> None:
+        for agent_id, envelope_ids in self._in_session.pop(event.body.session_id, {}).items():
+            inbox = self.inboxes[agent_id]
+            for envelope_id in envelope_ids:
+                inbox.released[envelope_id] = inbox.pending.pop(envelope_id)
+            while len(inbox.released) > RELEASED_MAX:
+                inbox.drop(next(iter(inbox.released)))
+
+    def _forget(self, session_id: str, agent_id: str) -> None:
+        holders = self._in_session.get(session_id, {})
+        holders.pop(agent_id, None)
+        if not holders:
+            self._in_session.pop(session_id, None)
+
+    FOLDS: ClassVar[dict[type, Fold]] = {
+        AgentRegistered: _registered,
+        AgentUnregistered: _unregistered,
+        EnvelopePosted: _posted,
+        InboxAcknowledged: _acknowledged,
+        TurnFailed: _turn_failed,
+        SessionClosed: _ended,
+        SessionExpired: _ended,
+    }
+
+    def dump(self) -> Any:
+        """Return every inbox; O(unacknowledged)."""
+        return {
+            agent_id: [
+                [[key, *place] for key, place in inbox.pending.items()],
+                [[key, *place] for key, place in inbox.released.items()],
+                inbox.attempts,
+            ]
+            for agent_id, inbox in self.inboxes.items()
+        }
+
+    def load(self, dumped: Any) -> None:
+        """Take over a dump."""
+        self.__init__()  # type: ignore[misc]
+        for agent_id, (pending, released, attempts) in dumped.items():
+            inbox = self.inboxes[agent_id] = Inbox()
+            inbox.pending = {key: Pending(session_id, position) for key, session_id, position in pending}
+            inbox.released = {key: Pending(session_id, position) for key, session_id, position in released}
+            inbox.attempts = dict(attempts)
+            for key, place in inbox.pending.items():
+                self._in_session.setdefault(place.session_id, {}).setdefault(agent_id, {})[key] = None

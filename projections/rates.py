@@ -1,0 +1,72 @@
+"""When each agent sent its latest substantive envelopes: the exact sliding window of RULE-8.
+
+Memory: per agent, the times of the last 60 s, at most the larger of its cap and 256 of them. A post costs O(1)
+amortised.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+from events.agents import AgentRegistered, AgentRuleSet, AgentUnregistered
+from events.event import Event
+from events.sessions import EnvelopePosted
+from events.values.envelope import is_protocol_event
+from projections.base import Fold
+
+WINDOW_US = 60_000_000
+KEPT_MIN = 256
+"""Times kept even of agents without a cap, so that a new cap is exact at once up to this number."""
+
+
+class Rates:
+    """Per agent the times (microseconds) of accepted substantive envelopes, oldest first."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, deque[int]] = {}
+
+    def retry_after_s(self, agent_id: str, cap: int, now_us: int) -> float | None:
+        """Return how many seconds until another envelope fits, or None when it does now; O(1) amortised."""
+        times = self._times.get(agent_id)
+        if not cap or times is None:
+            return None
+        _forget(times, now_us)
+        if len(times) < cap:
+            return None
+        return (times[-cap] + WINDOW_US - now_us) / 1_000_000
+
+    def _capped(self, event: Event) -> None:
+        body: AgentRegistered | AgentRuleSet = event.body
+        cap = body.rule.get("rate", {}).get("envelopes_per_minute", 0)
+        self._times[body.agent_id] = deque(self._times.get(body.agent_id, ()), maxlen=max(cap, KEPT_MIN))
+
+    def _unregistered(self, event: Event) -> None:
+        self._times.pop(event.body.agent_id, None)
+
+    def _posted(self, event: Event) -> None:
+        body: EnvelopePosted = event.body
+        times = self._times.get(body.sender_id)
+        if times is not None and not is_protocol_event(body.event_type):
+            _forget(times, event.at_us)
+            times.append(event.at_us)
+
+    FOLDS: ClassVar[dict[type, Fold]] = {
+        AgentRegistered: _capped,
+        AgentRuleSet: _capped,
+        AgentUnregistered: _unregistered,
+        EnvelopePosted: _posted,
+    }
+
+    def dump(self) -> Any:
+        """Return the windows; O(agents + times)."""
+        return {agent_id: [times.maxlen, list(times)] for agent_id, times in self._times.items()}
+
+    def load(self, dumped: Any) -> None:
+        """Take over a dump."""
+        self._times = {agent_id: deque(times, maxlen=kept) for agent_id, (kept, times) in dumped.items()}
+
+
+def _forget(times: deque[int], now_us: int) -> None:
+    while times and times[0] <= now_us - WINDOW_US:
+        times.popleft()

@@ -1,0 +1,175 @@
+"""Who is registered, what they claim and what rule holds for them (SPEC §2, §4).
+
+Memory: O(live agents). Every look-up by id or name is O(1); by capability O(matches).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from events.agents import (
+    AgentObserved,
+    AgentRegistered,
+    AgentResumeSet,
+    AgentRuleSet,
+    AgentSkillSet,
+    AgentUnregistered,
+)
+from events.event import Event
+from events.values.identity import Passport
+from events.values.rule import Rule
+from events.values.times import iso
+from projections.base import Fold
+
+
+@dataclass(slots=True)
+class AgentRecord:
+    """One live agent. Texts that people wrote stay in the log; the positions say where."""
+
+    passport: Passport
+    rule: Rule
+    capabilities: tuple[str, ...]
+    domains: tuple[str, ...]
+    resume_version: int
+    resume_updated_us: int
+    resume_position: int
+    skill_position: int | None
+    observed: set[str] = field(default_factory=set)
+
+    def can(self, capability: str) -> bool:
+        """Whether the agent claims the capability or was seen to have it (REG-5)."""
+        return capability in self.capabilities or capability in self.observed
+
+
+class Registry:
+    """The live agents, in registration order."""
+
+    def __init__(self) -> None:
+        self.agents: dict[str, AgentRecord] = {}
+        self.names: dict[str, str] = {}
+        self._holders: dict[str, dict[str, None]] = {}
+
+    def get(self, agent_id: str) -> AgentRecord | None:
+        """Return the live agent of that id, or None."""
+        return self.agents.get(agent_id)
+
+    def resolve(self, name_or_id: str) -> str | None:
+        """Return the id behind a live agent's name or id, or None; a name wins nothing over an id (REG-2)."""
+        return name_or_id if name_or_id in self.agents else self.names.get(name_or_id)
+
+    def name_of(self, agent_id: str) -> str | None:
+        """Return the name of a live agent, or None."""
+        record = self.agents.get(agent_id)
+        return record.passport.name if record else None
+
+    def with_capability(self, capability: str) -> Iterator[str]:
+        """Give the ids of live agents with a capability, in registration order; O(matches log matches)."""
+        return iter(sorted(self._holders.get(capability, ())))
+
+    def _registered(self, event: Event) -> None:
+        body: AgentRegistered = event.body
+        passport = Passport.from_dict(
+            {**body.passport, "name": body.name, "owner": body.owner}
+            | {"agent_id": body.agent_id, "created_at": iso(event.at_us)}
+        )
+        self.agents[body.agent_id] = AgentRecord(
+            passport,
+            Rule.from_dict(body.rule),
+            body.capabilities,
+            body.domains,
+            1,
+            event.at_us,
+            event.position,
+            event.position if body.has_skill else None,
+        )
+        self.names[body.name] = body.agent_id
+        self._claim(body.agent_id, (), body.capabilities)
+
+    def _unregistered(self, event: Event) -> None:
+        body: AgentUnregistered = event.body
+        record = self.agents.pop(body.agent_id)
+        self.names.pop(body.name, None)
+        self._claim(body.agent_id, (*record.capabilities, *record.observed), ())
+
+    def _resume_set(self, event: Event) -> None:
+        body: AgentResumeSet = event.body
+        record = self.agents[body.agent_id]
+        lost = tuple(c for c in record.capabilities if c not in record.observed)
+        self._claim(body.agent_id, lost, body.capabilities)
+        record.capabilities, record.domains = body.capabilities, body.domains
+        record.resume_version, record.resume_updated_us = body.version, event.at_us
+        record.resume_position = event.position
+
+    def _skill_set(self, event: Event) -> None:
+        body: AgentSkillSet = event.body
+        self.agents[body.agent_id].skill_position = None if body.removed else event.position
+
+    def _rule_set(self, event: Event) -> None:
+        body: AgentRuleSet = event.body
+        self.agents[body.agent_id].rule = Rule.from_dict(body.rule)
+
+    def _observed(self, event: Event) -> None:
+        body: AgentObserved = event.body
+        record = self.agents.get(body.agent_id)
+        if record is None:
+            return
+        record.observed.add(body.capability)
+        record.resume_version, record.resume_updated_us = body.version, event.at_us
+        self._claim(body.agent_id, (), (body.capability,))
+
+    def _claim(self, agent_id: str, lost: tuple[str, ...], gained: tuple[str, ...]) -> None:
+        for capability in lost:
+            holders = self._holders.get(capability, {})
+            holders.pop(agent_id, None)
+            if not holders:
+                self._holders.pop(capability, None)
+        for capability in gained:
+            self._holders.setdefault(capability, {})[agent_id] = None
+
+    FOLDS: ClassVar[dict[type, Fold]] = {
+        AgentRegistered: _registered,
+        AgentUnregistered: _unregistered,
+        AgentResumeSet: _resume_set,
+        AgentSkillSet: _skill_set,
+        AgentRuleSet: _rule_set,
+        AgentObserved: _observed,
+    }
+
+    def dump(self) -> Any:
+        """Return the agents in registration order; O(agents)."""
+        return [
+            [
+                record.passport.to_dict(),
+                record.rule.to_dict(),
+                list(record.capabilities),
+                list(record.domains),
+                record.resume_version,
+                record.resume_updated_us,
+                record.resume_position,
+                record.skill_position,
+                sorted(record.observed),
+            ]
+            for record in self.agents.values()
+        ]
+
+    def load(self, dumped: Any) -> None:
+        """Take over a dump; O(agents)."""
+        self.__init__()  # type: ignore[misc]
+        for passport, rule, capabilities, domains, version, updated_us, position, skill, observed in dumped:
+            record = AgentRecord(
+                Passport.from_dict(passport),
+                Rule.from_dict(rule),
+                tuple(capabilities),
+                tuple(domains),
+                version,
+                updated_us,
+                position,
+                skill,
+                set(observed),
+            )
+            agent_id = record.passport.agent_id
+            self.agents[agent_id] = record
+            self.names[record.passport.name] = agent_id
+            self._claim(agent_id, (), (*record.capabilities, *record.observed))

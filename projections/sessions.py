@@ -1,0 +1,432 @@
+"""The live sessions: who is in them, where they stand, whose turn it is, what is owed (SPEC §5, §8).
+
+A session leaves this table with the event that ends it (LOG-9); ``projections.archive`` folds an ended one from the
+log with the same code. Memory: O(live sessions). A post costs O(1) beside the session type's own fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from events.event import Event
+from events.governance import ExpectationViolated
+from events.sessions import (
+    EnvelopePosted,
+    SessionClosed,
+    SessionCreated,
+    SessionExpired,
+    SessionInviteAccepted,
+    SessionInviteRejected,
+    SessionInviteSent,
+    SessionOpened,
+    SessionParticipantHidden,
+    SessionParticipantLeft,
+)
+from events.tasks import TERMINAL, TaskProgressed, TaskStarted
+from events.values.envelope import Envelope, is_protocol_event
+from events.values.session import Participant, SessionManifest, SessionMetadata, SessionState
+from events.values.times import iso, maybe_iso
+from projections.base import Fold
+from projections.wal import posted_envelope
+
+
+class SessionFolds(Protocol):
+    """The part of a session type that the projection needs; pure (SPEC §5, Adapters)."""
+
+    def initial_state(self, metadata: SessionMetadata) -> Any:
+        """Return the state of a fresh session."""
+        ...
+
+    def fold(self, envelope: Envelope, state: Any) -> Any:
+        """Return the state after an envelope whose event_data holds the keys the type declares (``fold_keys``)."""
+        ...
+
+    def expected_next(self, metadata: SessionMetadata, state: Any) -> str | None:
+        """Return who is to speak next, or None."""
+        ...
+
+    def fold_departure(self, agent_id: str, state: Any) -> Any:
+        """Return the state after a participant left or was hidden."""
+        ...
+
+    def dump_state(self, state: Any) -> Any:
+        """Return the state as plain data."""
+        ...
+
+    def load_state(self, dumped: Any) -> Any:
+        """Return the state behind plain data."""
+        ...
+
+
+class Catalogue(Protocol):
+    """Where the projection looks up session types and, for the heap, deadlines."""
+
+    def adapter(self, session_type: str, version: int) -> SessionFolds | None:
+        """Return a session type, or None when it is not loaded (SESS-9)."""
+        ...
+
+    def next_deadline_us(self, record: SessionRecord) -> int | None:
+        """Return when the session's next expectation is due, in microseconds since 1970, or None."""
+        ...
+
+
+class Since(NamedTuple):
+    """From which envelope of the session on something has been so, and when that was (microseconds)."""
+
+    sequence: int
+    at_us: int
+
+
+class Turn(NamedTuple):
+    """Whose turn it is, and since when."""
+
+    speaker: str
+    since: Since
+    envelope_id: str | None
+
+
+class Sent(NamedTuple):
+    """What an idempotency key stands for (ENV-4)."""
+
+    envelope_id: str
+    digest: str
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """One session as the log tells it."""
+
+    session_id: str
+    creator_id: str
+    manifest: SessionManifest
+    participants: tuple[str, ...]
+    created_us: int
+    invite_due_us: int
+    expires_us: int | None
+    depth: int
+    knobs: Mapping[str, Any]
+    labels: Mapping[str, str]
+    state: SessionState = SessionState.PENDING
+    pending_acks: tuple[str, ...] = ()
+    joined_us: dict[str, int] = field(default_factory=dict)
+    rejected_by: str | None = None
+    hidden: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    closed_us: int | None = None
+    close_reason: str = ""
+    sequence: int = 0
+    adapter_state: Any = None
+    spoken: Since = field(default_factory=lambda: Since(0, 0))
+    turn: Turn | None = None
+    owed: dict[str, Since] = field(default_factory=dict)
+    fired: dict[tuple[int, str], int] = field(default_factory=dict)
+    sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
+    _metadata: SessionMetadata | None = None
+
+    @property
+    def metadata(self) -> SessionMetadata:
+        """The session as people read it; O(participants) when it changed, else O(1)."""
+        if self._metadata is None:
+            self._metadata = self._snapshot()
+        return self._metadata
+
+    def touch(self) -> None:
+        """Say that what ``metadata`` shows has changed."""
+        self._metadata = None
+
+    @property
+    def lapses_us(self) -> int | None:
+        """When the session ends by itself: its TTL, or while pending the invites' time, whichever is first."""
+        if self.state is not SessionState.PENDING:
+            return self.expires_us
+        return self.invite_due_us if self.expires_us is None else min(self.invite_due_us, self.expires_us)
+
+    def present(self) -> Iterator[str]:
+        """Give the participants who still take part: neither hidden nor gone."""
+        return (agent_id for agent_id in self.participants if agent_id not in self.hidden and agent_id not in self.left)
+
+    def role_of(self, agent_id: str) -> str:
+        """Return initiator; respondent of two, participant of more (SESS-2)."""
+        if agent_id == self.creator_id:
+            return "initiator"
+        return "respondent" if len(self.participants) == 2 else "participant"
+
+    def _snapshot(self) -> SessionMetadata:
+        people = tuple(
+            Participant(agent_id, self.role_of(agent_id), order, maybe_iso(self.joined_us.get(agent_id)))
+            for order, agent_id in enumerate(self.participants)
+        )
+        return SessionMetadata(
+            session_id=self.session_id,
+            manifest=self.manifest,
+            creator_id=self.creator_id,
+            participants=people,
+            state=self.state,
+            created_at=iso(self.created_us),
+            expires_at=maybe_iso(self.expires_us),
+            closed_at=maybe_iso(self.closed_us),
+            close_reason=self.close_reason,
+            knobs=self.knobs,
+            labels=self.labels,
+            pending_acks=self.pending_acks,
+            rejected_by=self.rejected_by,
+            hidden=tuple(sorted(self.hidden)),
+        )
+
+
+class Sessions:
+    """Session id to record, in order of creation.
+
+    Args:
+        catalogue: where session types are looked up.
+        keep_ended: True keeps ended sessions in the table, which is how the archive folds one.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, keep_ended: bool = False) -> None:
+        self.live: dict[str, SessionRecord] = {}
+        self.created_by: dict[str, int] = {}
+        self._by_agent: dict[str, dict[str, None]] = {}
+        self._manifests: dict[tuple[str, int], SessionManifest] = {}
+        self._catalogue = catalogue
+        self._keep_ended = keep_ended
+
+    def of_agent(self, agent_id: str) -> Iterator[SessionRecord]:
+        """Give the live sessions of a participant, oldest first; O(those)."""
+        return (self.live[session_id] for session_id in self._by_agent.get(agent_id, ()))
+
+    def adapter(self, record: SessionRecord) -> SessionFolds | None:
+        """Return the session's type, or None while it is not loaded."""
+        return self._catalogue.adapter(record.manifest.type, record.manifest.version)
+
+    def revive(self, record: SessionRecord | None) -> None:
+        """Put a live session's record in place of its dormant one."""
+        if record is not None and record.session_id in self.live:
+            self.live[record.session_id] = record
+
+    def expected_next(self, record: SessionRecord) -> str | None:
+        """Return whose turn it is, or None."""
+        adapter = self.adapter(record)
+        if adapter is None or record.adapter_state is None or record.state is not SessionState.ACTIVE:
+            return None
+        return adapter.expected_next(record.metadata, record.adapter_state)
+
+    def _created(self, event: Event) -> None:
+        body: SessionCreated = event.body
+        record = SessionRecord(
+            body.session_id,
+            body.creator_id,
+            self._manifest(body.manifest),
+            body.participants,
+            event.at_us,
+            body.invite_due_us,
+            body.expires_us,
+            body.depth,
+            body.knobs,
+            body.labels,
+        )
+        record.joined_us[body.creator_id] = event.at_us
+        record.spoken = Since(0, event.at_us)
+        if adapter := self.adapter(record):
+            record.adapter_state = adapter.initial_state(record.metadata)
+        self._enter(record)
+
+    def _manifest(self, facts: Mapping[str, Any]) -> SessionManifest:
+        """One object for equal manifests: a million sessions share a handful of types."""
+        key = (facts["type"], facts["version"])
+        shared = self._manifests.get(key)
+        if shared is None or shared.to_dict() != facts:
+            shared = self._manifests[key] = SessionManifest.from_dict(facts)
+        return shared
+
+    def _enter(self, record: SessionRecord) -> None:
+        self.live[record.session_id] = record
+        self.created_by[record.creator_id] = self.created_by.get(record.creator_id, 0) + 1
+        for agent_id in record.participants:
+            self._by_agent.setdefault(agent_id, {})[record.session_id] = None
+
+    def _invited(self, event: Event) -> None:
+        body: SessionInviteSent = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        record.pending_acks = (*record.pending_acks, body.invitee_id)
+        record.touch()
+
+    def _accepted(self, event: Event) -> None:
+        body: SessionInviteAccepted = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+        record.joined_us[body.agent_id] = event.at_us
+        record.touch()
+
+    def _rejected(self, event: Event) -> None:
+        body: SessionInviteRejected = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+        record.rejected_by = body.agent_id
+        record.touch()
+
+    def _opened(self, event: Event) -> None:
+        body: SessionOpened = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        record.state = SessionState.ACTIVE
+        record.touch()
+        self._turn(record, event, body.sequence, None)
+
+    def _posted(self, event: Event) -> None:
+        body: EnvelopePosted = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        since = Since(body.sequence, event.at_us)
+        if body.idempotency_key is not None:
+            record.sent[body.sender_id, body.idempotency_key] = Sent(event.id, body.digest or "")
+        if is_protocol_event(body.event_type):
+            return
+        record.spoken = since
+        adapter = self.adapter(record)
+        if adapter is not None and record.adapter_state is not None:
+            before = record.adapter_state
+            record.adapter_state = adapter.fold(posted_envelope(event, facts_only=True), before)
+            if record.adapter_state is not before:
+                self._turn(record, event, body.sequence, body.sender_id)
+        record.owed.pop(body.sender_id, None)
+        if body.audience is not None:
+            for agent_id in body.recipients:
+                record.owed[agent_id] = since
+        elif record.turn and record.turn.speaker in body.recipients:
+            record.owed[record.turn.speaker] = since
+
+    def _turn(self, record: SessionRecord, event: Event, sequence: int, sender_id: str | None) -> None:
+        speaker = self.expected_next(record)
+        if speaker is None:
+            record.turn = None
+        elif record.turn is None or record.turn.speaker != speaker or sender_id == speaker:
+            record.turn = Turn(speaker, Since(sequence, event.at_us), event.id if sender_id else None)
+
+    def _departed(self, event: Event) -> None:
+        body: SessionParticipantHidden | SessionParticipantLeft = event.body
+        record = self.live[body.session_id]
+        if isinstance(body, SessionParticipantHidden):
+            record.hidden |= {body.agent_id}
+        else:
+            record.left |= {body.agent_id}
+            record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+        record.owed.pop(body.agent_id, None)
+        record.touch()
+        adapter = self.adapter(record)
+        if adapter is not None and record.adapter_state is not None:
+            record.adapter_state = adapter.fold_departure(body.agent_id, record.adapter_state)
+            self._turn(record, event, record.sequence, None)
+
+    def _counted(self, event: Event) -> None:
+        """A task's envelope takes a place in the session's log and moves nothing else."""
+        record = self.live.get(event.body.session_id)
+        if record is not None:
+            record.sequence = event.body.sequence
+
+    def _violated(self, event: Event) -> None:
+        body: ExpectationViolated = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence or record.sequence
+        for violator, anchor in zip(body.violators or ("",), body.anchors, strict=True):
+            record.fired[body.ordinal, violator] = anchor
+
+    def _ended(self, event: Event) -> None:
+        body: SessionClosed | SessionExpired = event.body
+        record = self.live[body.session_id]
+        record.sequence = body.sequence
+        record.state = SessionState.CLOSED if isinstance(body, SessionClosed) else SessionState.EXPIRED
+        record.close_reason, record.closed_us = body.reason, event.at_us
+        record.turn = None
+        record.touch()
+        if not self._keep_ended:
+            self._leave(record)
+
+    def _leave(self, record: SessionRecord) -> None:
+        del self.live[record.session_id]
+        self.created_by[record.creator_id] -= 1
+        if not self.created_by[record.creator_id]:
+            del self.created_by[record.creator_id]
+        for agent_id in record.participants:
+            sessions = self._by_agent[agent_id]
+            sessions.pop(record.session_id, None)
+            if not sessions:
+                del self._by_agent[agent_id]
+
+    FOLDS: ClassVar[dict[type, Fold]] = {
+        SessionCreated: _created,
+        SessionInviteSent: _invited,
+        SessionInviteAccepted: _accepted,
+        SessionInviteRejected: _rejected,
+        SessionOpened: _opened,
+        EnvelopePosted: _posted,
+        SessionParticipantHidden: _departed,
+        SessionParticipantLeft: _departed,
+        ExpectationViolated: _violated,
+        SessionClosed: _ended,
+        SessionExpired: _ended,
+        **dict.fromkeys((TaskStarted, TaskProgressed, *TERMINAL), _counted),
+    }
+
+    def dump(self) -> Any:
+        """Return every live session; O(live)."""
+        return [self._dump_record(record) for record in self.live.values()]
+
+    def _dump_record(self, record: SessionRecord) -> Any:
+        adapter = self.adapter(record)
+        state = None if adapter is None or record.adapter_state is None else adapter.dump_state(record.adapter_state)
+        return {
+            "session_id": record.session_id,
+            "creator_id": record.creator_id,
+            "manifest": record.manifest.to_dict(),
+            "participants": list(record.participants),
+            "created_us": record.created_us,
+            "invite_due_us": record.invite_due_us,
+            "expires_us": record.expires_us,
+            "depth": record.depth,
+            "knobs": record.knobs,
+            "labels": record.labels,
+            "state": record.state.value,
+            "pending_acks": list(record.pending_acks),
+            "joined_us": record.joined_us,
+            "hidden": sorted(record.hidden),
+            "left": sorted(record.left),
+            "sequence": record.sequence,
+            "adapter_state": state,
+            "spoken": list(record.spoken),
+            "turn": [record.turn.speaker, *record.turn.since, record.turn.envelope_id] if record.turn else None,
+            "owed": {agent_id: list(since) for agent_id, since in record.owed.items()},
+            "fired": [[*key, anchor] for key, anchor in record.fired.items()],
+            "sent": [[*key, *sent] for key, sent in record.sent.items()],
+        }
+
+    def load(self, dumped: Any) -> None:
+        """Take over a dump; O(live)."""
+        self.__init__(self._catalogue, keep_ended=self._keep_ended)  # type: ignore[misc]
+        for item in dumped:
+            self._enter(self._load_record(dict(item)))
+
+    def _load_record(self, item: dict[str, Any]) -> SessionRecord:
+        turn, state = item.pop("turn"), item.pop("adapter_state")
+        item |= {
+            "manifest": self._manifest(item["manifest"]),
+            "participants": tuple(item["participants"]),
+            "state": SessionState(item["state"]),
+            "pending_acks": tuple(item["pending_acks"]),
+            "hidden": frozenset(item["hidden"]),
+            "left": frozenset(item["left"]),
+            "spoken": Since(*item["spoken"]),
+            "turn": Turn(turn[0], Since(turn[1], turn[2]), turn[3]) if turn else None,
+            "owed": {agent_id: Since(*since) for agent_id, since in item["owed"].items()},
+            "fired": {(index, violator): anchor for index, violator, anchor in item["fired"]},
+            "sent": {(sender, key): Sent(*sent) for sender, key, *sent in item["sent"]},
+        }
+        record = SessionRecord(**item)
+        adapter = self.adapter(record)
+        if adapter is not None and state is not None:
+            record.adapter_state = adapter.load_state(state)
+        return record

@@ -1,0 +1,1 @@
+"""Ask a log what happened, and why."""

@@ -1,0 +1,57 @@
+"""The shipped suite and the library's own, on both stores (SPEC LOG-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eventsourcing.dcb.tests import DCBRecorderTestCase
+
+from events.stores.base import LogRecorder
+from events.stores.conformance import RecorderConformance
+from events.stores.lmdb import LmdbRecorder
+from events.stores.memory import MemoryRecorder
+
+
+class TestMemoryRecorder(RecorderConformance):
+    def make_recorder(self) -> LogRecorder:
+        return MemoryRecorder()
+
+
+class OnDisk(RecorderConformance):
+    durability = "fsync"
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.logs = (tmp_path / f"log{number}" for number in range(9))
+
+
+class TestLmdbRecorder(OnDisk):
+    def make_recorder(self) -> LogRecorder:
+        return LmdbRecorder(next(self.logs))
+
+
+class TestLmdbRecorderOs(OnDisk):
+    def make_recorder(self) -> LogRecorder:
+        return LmdbRecorder(next(self.logs), durability="os")
+
+
+class TestLmdbRecorderSmallMap(OnDisk):
+    def make_recorder(self) -> LogRecorder:
+        return LmdbRecorder(next(self.logs), durability="os", map_size_bytes=1 << 20)
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def recorder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogRecorder]:
+    made = MemoryRecorder() if request.param == "memory" else LmdbRecorder(tmp_path / "log")
+    yield made
+    made.close()
+
+
+def test_the_library_s_case_of_append_and_read(recorder: LogRecorder) -> None:
+    DCBRecorderTestCase()._test_append_read(recorder)
+
+
+def test_the_library_s_case_of_append_and_subscribe(recorder: LogRecorder) -> None:
+    DCBRecorderTestCase()._test_append_subscribe(recorder)

@@ -1,0 +1,58 @@
+"""The bytes of a record, pinned; and what is not one."""
+
+from __future__ import annotations
+
+import pytest
+from eventsourcing.dcb.api import DCBEvent
+from eventsourcing.persistence import ProgrammingError
+
+from events.errors import CorruptLogError
+from events.merkle import leaf_hash
+from events.stores.record import LEAF_RULES, decode, encode, prepare
+
+EVENT = DCBEvent("posted", b"\x00\xff", ["session:1", "agent:2"])
+RECORD = b"\x93\xa6posted\x92\xa9session:1\xa7agent:2\xc4\x02\x00\xff"
+
+
+def test_a_record_is_these_bytes_for_ever() -> None:
+    """LOG-7: a change here is a new format."""
+    assert encode(EVENT) == RECORD
+    assert decode(RECORD, 1, "log") == EVENT
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        b"\xc1",
+        RECORD[:-1],
+        RECORD + b"\x00",
+        b"\x92\xa1t\x90",
+        b"\x93\x01\x90\xc4\x00",
+        b"\x93\xa1t\xa1g\xc4\x00",
+        b"\x05",
+    ],
+)
+def test_anything_else_is_named_with_its_position(record: bytes) -> None:
+    with pytest.raises(CorruptLogError, match="the event at position 7 of log is not a record") as caught:
+        decode(record, 7, "log")
+    assert (caught.value.position, caught.value.path) == (7, "log")
+
+
+def test_a_leaf_is_what_the_rule_says() -> None:
+    """LOG-6: by default the whole record; else what the log's rule gives."""
+    (entry,) = prepare([EVENT], LEAF_RULES["record"])
+    assert entry == (RECORD, leaf_hash(RECORD), [b"\x00posted", b"\x01session:1", b"\x01agent:2"])
+    (entry,) = prepare([EVENT], lambda event: event.data)
+    assert entry.leaf == leaf_hash(EVENT.data)
+
+
+def test_a_tag_given_twice_is_kept_twice_and_indexed_once() -> None:
+    (entry,) = prepare([DCBEvent("t", b"", ["a", "b", "a"])], encode)
+    assert entry.labels == [b"\x00t", b"\x01a", b"\x01b"]
+    assert decode(entry.record, 1, "log").tags == ["a", "b", "a"]
+
+
+def test_a_wrong_event_is_shown() -> None:
+    with pytest.raises(ProgrammingError, match=r"bytes data and a list of text tags: DCBEvent\(type='t', data='x'"):
+        prepare([DCBEvent("t", "x")], encode)  # type: ignore[arg-type]
