@@ -3,7 +3,10 @@
 Every public name is here; nothing else is public but ``hub.testing``, ``replay`` and ``events.stores.conformance``.
 """
 
+import logging as _logging
 from pathlib import Path as _Path
+
+_logging.getLogger("ledgerhub").addHandler(_logging.NullHandler())
 
 
 def _refuse_strangers() -> None:

@@ -208,14 +208,21 @@ class Delivery:
                 self._lanes.pop(lane.agent_id, None)
 
     def _outstanding(self, agent_id: str) -> list[Envelope]:
-        """Return what a connecting agent has to be sent: invites, then the unacknowledged, urgent sessions first."""
+        """Return what a connecting agent has to be sent: invites, then the unacknowledged.
+
+        The session with the most urgent envelope comes first; within a session the order stays.
+        """
         state = self._committer.state
         envelopes = []
         for _, place in state.inboxes.outstanding(agent_id):
             if place.position <= self._published and (event := self._committer.event_at(place.position)):
                 envelopes.append(wal_envelope(event))
         waiting = [envelope for envelope in envelopes if envelope is not None]
-        return self._invites(agent_id) + sorted(waiting, key=lambda e: PRIORITIES.index(e.priority))
+        urgency: dict[str, int] = {}
+        for envelope in waiting:
+            rank = PRIORITIES.index(envelope.priority)
+            urgency[envelope.session_id] = min(rank, urgency.get(envelope.session_id, rank))
+        return self._invites(agent_id) + sorted(waiting, key=lambda e: urgency[e.session_id])
 
     def _invites(self, agent_id: str) -> list[Envelope]:
         log = self._committer.log

@@ -1,0 +1,1 @@
+"""A network that looks like life, played in seconds: what ``ledgerhub demo`` shows."""
