@@ -197,7 +197,8 @@ class Commands(Reads):
         created = asyncio.ensure_future(opening)
         try:
             session_id = await asyncio.shield(created)
-            timer = self._sweepers.later(self._invite_ack_timeout_s, partial(self._lapse, session_id))
+            due_us = self._session(session_id).invite_due_us
+            timer = self._sweepers.later((due_us - self._now_us()) / 1_000_000, partial(self._lapse, session_id))
             try:
                 await self._handshakes.outcome(session_id)
             finally:
@@ -324,7 +325,10 @@ class Commands(Reads):
         if found is None and (event := self._log.find(envelope_id)) is not None:
             session_id = getattr(event.body, "session_id", None)
             if session_id is not None:
-                found = posting.Cause(envelope_id, session_id, getattr(event.body, "depth", 0))
+                depth = getattr(event.body, "depth", None)
+                found = posting.Cause(
+                    envelope_id, session_id, self._session(session_id).depth if depth is None else depth
+                )
         return found
 
     async def _guarded(self, command: Any, actor: str, action: str, target: str, session_id: str | None = None) -> Any:

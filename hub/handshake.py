@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from events.errors import ProtocolError
 from events.event import Event
@@ -22,7 +23,8 @@ class Handshakes:
     is over: answers can be faster than the opener's task. Memory: O(openers waiting).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name_for: Callable[[str], str]) -> None:
+        self._name_for = name_for
         self._waiting: dict[str, asyncio.Future[ProtocolError | None]] = {}
         self._rejected: dict[str, Event] = {}
 
@@ -63,7 +65,9 @@ class Handshakes:
             why = f": {rejected.body.reason}" if rejected.body.reason else ""
             agent_id = rejected.body.agent_id
             return ProtocolError(
-                f"{agent_id} rejected the invite to session {session_id}{why}", agent_id=agent_id, **facts
+                f"{self._name_for(agent_id)!r} rejected the invite to session {session_id}{why}",
+                agent_id=agent_id,
+                **facts,
             )
         if reason == "invite_timeout":
             return ProtocolError(f"ack timeout: not everybody answered the invite to session {session_id}", **facts)

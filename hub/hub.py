@@ -42,7 +42,7 @@ from projections.audit import AuditLog
 from projections.wal import read_wal
 
 if TYPE_CHECKING:
-    pass
+    from hub.client.agent_client import AgentClient
 
 CAUSES_KEPT = 4096
 """Envelopes whose session and depth are at hand without a look into the log."""
@@ -135,7 +135,7 @@ class Hub(Commands):
         port = Port(self._now_us, self._ids, self._arbiter, self._catalogue, self._route, self._publish, load)
         self._committer = Committer(self._log, state, port, self.activity)
         self._refusals = Refusals(self._committer, self.listeners)
-        self._handshakes = Handshakes()
+        self._handshakes = Handshakes(self.name_for)
         self.delivery = Delivery(self._committer, self._now_us, self.listeners, self.activity)
         self.audit_log = self._audit_log = AuditLog(self._log, self._follow, self._publisher.audit_subscribers)
         self._sweepers = Sweepers(self.timers, self.listeners, self.activity)

@@ -27,7 +27,7 @@ from projections.archive import find_registration, fold_session, fold_task, task
 from projections.registry import AgentRecord
 from projections.sessions import SessionRecord
 from projections.state import HubState
-from projections.wal import read_wal
+from projections.wal import Viewers, read_wal
 
 LIST_LIMIT = 50
 _PROBE_ID = "f" * 32
@@ -188,7 +188,7 @@ class Reads:
     ) -> list[Envelope]:
         """Return what of the slice any of these agents may see: the filter of live delivery (trap 53)."""
         self._known(session_id)
-        return list(read_wal(self._log, session_id, since, until, viewers=agent_ids))
+        return list(read_wal(self._log, session_id, since, until, Viewers(self._log, session_id, agent_ids)))
 
     def session_sequence(self, session_id: str) -> int:
         """Return how many envelopes a session's write-ahead log has; O(1) live, else O(its events)."""

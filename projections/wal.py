@@ -7,7 +7,7 @@ O(slice + log² log), whatever the length of the session or of the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from events.event import HUB, Event
@@ -21,11 +21,14 @@ from events.sessions import (
     SessionInviteRejected,
     SessionInviteSent,
     SessionOpened,
+    SessionParticipantHidden,
 )
 from events.tasks import TaskCancelled, TaskCompleted, TaskExpired, TaskFailed, TaskProgressed, TaskStarted
 from events.values import envelope as ev
 from events.values.envelope import Envelope
 from events.values.times import iso
+
+UNLIMITED = 1 << 63
 
 
 def posted_envelope(event: Event, *, facts_only: bool = False) -> Envelope:
@@ -135,12 +138,28 @@ def _sequence(event: Event) -> int | None:
     return getattr(event.body, "sequence", None) or None
 
 
-def sees(event: Event, envelope: Envelope, viewers: frozenset[str] | set[str]) -> bool:
-    """Say whether one of these agents may see an envelope: who sent it, or got it, or was meant by the hub."""
-    if envelope.sender_id in viewers:
-        return True
-    reached = event.body.recipients if isinstance(event.body, EnvelopePosted) else envelope.audience
-    return reached is None or not viewers.isdisjoint(reached)
+class Viewers:
+    """Agents who read a session together, and what they may see of it: what was live for one of them (trap 53).
+
+    Args:
+        log: where the session is.
+        session_id: which session; when one of the agents was hidden in it, it sees nothing from there on (GOV-2).
+        agent_ids: who reads.
+    """
+
+    def __init__(self, log: EventLog, session_id: str, agent_ids: Iterable[str]) -> None:
+        self._until = dict.fromkeys(agent_ids, UNLIMITED)
+        for event in log.read(tagged(f"session:{session_id}", types=(SessionParticipantHidden,)), content=False):
+            if event.body.agent_id in self._until:
+                self._until[event.body.agent_id] = event.position
+
+    def sees(self, event: Event, envelope: Envelope) -> bool:
+        """Say whether one of them sent an envelope, got it, or was meant by the hub; O(recipients)."""
+        present = {agent_id for agent_id, until in self._until.items() if event.position <= until}
+        if envelope.sender_id in present:
+            return True
+        reached = event.body.recipients if isinstance(event.body, EnvelopePosted) else envelope.audience
+        return bool(present) if reached is None else not present.isdisjoint(reached)
 
 
 def read_wal(
@@ -148,12 +167,12 @@ def read_wal(
     session_id: str,
     since: int = 0,
     until: int | None = None,
-    viewers: frozenset[str] | set[str] | None = None,
+    viewers: Viewers | None = None,
 ) -> Iterator[Envelope]:
     """Give the slice ``[since:until]`` of a session's write-ahead log, in acceptance order (ENV-5).
 
     ``since`` and ``until`` count envelopes as a Python slice does, without negative numbers. An unknown session gives
-    nothing. ``viewers`` leaves out what none of these agents may see. Cost: O(slice) after O(log² n) for its start.
+    nothing. ``viewers`` leaves out what none of them may see. Cost: O(slice) after O(log² n) for its start.
     """
     query = tagged(f"session:{session_id}")
     start = log.bisect(query, _sequence, since + 1) if since > 0 else 1
@@ -165,5 +184,5 @@ def read_wal(
             continue
         if until is not None and envelope.sequence > until:
             return
-        if viewers is None or sees(event, envelope, viewers):
+        if viewers is None or viewers.sees(event, envelope):
             yield envelope

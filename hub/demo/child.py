@@ -1,6 +1,6 @@
 """The hub process that the demo kills: plays the first act, then talks until it is dead.
 
-Run as ``python -m hub.demo.child LOG FD live|mock``; ids of acknowledged envelopes go to the file descriptor, a line each.
+Run as ``python -m hub.demo.child LOG FD live|mock``; ids of acknowledged envelopes go to that descriptor, a line each.
 """
 
 from __future__ import annotations

@@ -124,7 +124,8 @@ class Narrator(HubListener):
         record = audit_record(event)
         if record is None or (isinstance(event.body, ExpectationViolated) and not event.body.violators):
             return None
-        return _SENTENCES.get(record["kind"], lambda record, name: None)(record, self._name)
+        sentence = _SENTENCES.get(record["kind"])
+        return None if sentence is None else sentence(record, self._name)
 
     def _name(self, agent_id: str) -> str:
         return escape(self.name_for(agent_id))
