@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from events.codec import FORMAT
 from events.errors import NetworkError, ProtocolError
@@ -43,6 +44,7 @@ from projections.wal import read_wal
 
 if TYPE_CHECKING:
     from hub.client.agent_client import AgentClient
+    from hub.links.connection import Connection
 
 CAUSES_KEPT = 4096
 """Envelopes whose session and depth are at hand without a look into the log."""
@@ -81,6 +83,7 @@ class Hub(Commands):
         self._wanted_listeners = tuple(listeners)
         self._causes: OrderedDict[str, posting.Cause] = OrderedDict()
         self.timers: Timers = timers_of(self.clock)
+        self.connections: WeakSet[Connection] = WeakSet()
         self._opened = self._closed = False
 
     @classmethod
@@ -153,6 +156,8 @@ class Hub(Commands):
         await self._sweepers.close()
         await self.delivery.close()
         await self._committer.drain()
+        for connection in tuple(self.connections):
+            connection.close()
         self._save_checkpoint()
         self._publisher.close()
         await asyncio.to_thread(self.store.close)

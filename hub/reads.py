@@ -146,6 +146,11 @@ class Reads:
         """Return a session, live or ended; NotFoundError when there never was one. O(1) live, else O(its events)."""
         return self._session(session_id).metadata
 
+    def live_session(self, session_id: str) -> SessionMetadata | None:
+        """Return a session that is not over, or None; from memory, O(1)."""
+        record = self._state.sessions.live.get(session_id)
+        return None if record is None else record.metadata
+
     async def list_sessions(
         self,
         *,

@@ -25,7 +25,6 @@ from events.values import (
     TaskState,
 )
 from hub.clock import Cancel
-from projections.sessions import SessionRecord
 
 if TYPE_CHECKING:
     from hub.delivery import Endpoint
@@ -238,18 +237,14 @@ class Connection:
 
     async def turn(self, agent_id: str, session_id: str) -> SessionMetadata | None:
         """Return the session if it is active and its turn is this agent's or anybody's, else None; O(1)."""
-        record = self._live(session_id)
-        if record is None or self.act_as(agent_id) not in record.present() or record.state is not SessionState.ACTIVE:
+        metadata = self.hub.live_session(session_id)
+        if metadata is None or metadata.state is not SessionState.ACTIVE or self.act_as(agent_id) in metadata.hidden:
             return None
-        return record.metadata if self.hub.expected_next(session_id) in (None, agent_id) else None
+        return metadata if self.hub.expected_next(session_id) in (None, agent_id) else None
 
     async def adapter_state(self, session_id: str) -> object:
         """Return what the type of a live session keeps about it, or None."""
-        record = self._live(session_id)
-        return None if record is None else record.adapter_state
-
-    def _live(self, session_id: str) -> SessionRecord | None:
-        return self.hub._state.sessions.live.get(session_id)
+        return self.hub.adapter_state(session_id)
 
     def adapter_for(self, metadata: SessionMetadata) -> SessionAdapter | None:
         """Return the session's type, or None while it is not loaded (SESS-9)."""
