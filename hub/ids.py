@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from events.values.identity import AGENT_ID
 
@@ -28,10 +28,7 @@ Ids = Callable[[], str]
 SKIPS_MAX = 1_000_000
 """How many values a source may lag behind the log's last id before it is taken for one that never gets there."""
 _CHANCE_BITS = 80
-
-
-def _chance(size_bytes: int) -> int:
-    return int.from_bytes(os.urandom(size_bytes))
+_PAGE_BYTES = 2560
 
 
 class SystemIds:
@@ -39,15 +36,24 @@ class SystemIds:
 
     def __init__(self) -> None:
         self._last = 0
+        self._entropy: Iterator[int] = iter(())
 
     def __call__(self) -> str:
         """Return the next id."""
         now_ms = time.time_ns() // 1_000_000
         if now_ms > self._last >> _CHANCE_BITS:
-            self._last = now_ms << _CHANCE_BITS | _chance(10)
+            self._last = now_ms << _CHANCE_BITS | self._chance()
         else:
-            self._last += 1 + _chance(4)
+            self._last += 1 + (self._chance() & 0xFFFF_FFFF)
         return f"{self._last:032x}"
+
+    def _chance(self) -> int:
+        """Return 80 bits from the system, asked for a page at a time: a system call costs more than an id."""
+        for chance in self._entropy:
+            return chance
+        page = os.urandom(_PAGE_BYTES)
+        self._entropy = iter([int.from_bytes(page[at : at + 10]) for at in range(0, _PAGE_BYTES, 10)])
+        return next(self._entropy)
 
     def continue_above(self, last_id: str) -> None:
         """Give only ids above ``last_id`` from now on, whatever the clock says (trap 17)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -23,6 +24,7 @@ def parse_iso(text: str) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=256)
 def iso(at_us: int) -> str:
     """Return ISO-8601 text with ``Z``; microseconds only where there are any."""
     return (EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")

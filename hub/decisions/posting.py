@@ -19,6 +19,7 @@ from events.values.envelope import Envelope, is_protocol_event, is_session_event
 from events.values.frozen import EMPTY, SIZE_MAX_BYTES, FreezeError, FrozenDict, FrozenList, freeze
 from events.values.identity import AGENT_ID
 from events.values.session import SessionState
+from events.values.times import iso
 from hub.arbiter import Deny, InboxRequest, Party, SendRequest
 from hub.decisions.closing import close
 from hub.decisions.draft import Draft, guarded
@@ -77,7 +78,13 @@ def post(draft: Draft, command: Post) -> str:
     adapter = _check_session(draft, record, envelope)
     audience = _audience(record, envelope)
     _check_flow(draft, sender, envelope, record, audience, depth)
-    envelope = dataclasses.replace(envelope, depth=depth, envelope_id=draft.new_id(), sequence=draft.sequence(record))
+    envelope = dataclasses.replace(
+        envelope,
+        depth=depth,
+        envelope_id=draft.new_id(),
+        sequence=draft.sequence(record),
+        created_at=iso(draft.at_us),
+    )
     metadata, state = record.metadata, record.adapter_state
     what = f"session type {record.manifest.type!r}"
     recipients = _deliverable(draft, sender, envelope, audience)
@@ -85,7 +92,8 @@ def post(draft: Draft, command: Post) -> str:
     guarded(f"validate_send of {what}", adapter.validate_send, metadata, envelope, state)
     _add_posted(draft, adapter, envelope, recipients, digest)
     if not is_protocol_event(envelope.event_type):
-        folded = dataclasses.replace(envelope, event_data=split_data(adapter, envelope.event_data)[0])
+        seen, rest = split_data(adapter, envelope.event_data)
+        folded = dataclasses.replace(envelope, event_data=seen) if rest else envelope
         after = guarded(f"fold of {what}", adapter.fold, folded, state)
         result = guarded(f"on_accepted of {what}", adapter.on_accepted, metadata, envelope, after)
         _follow_up(draft, record, result, envelope.envelope_id)
