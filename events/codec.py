@@ -1,23 +1,26 @@
 """Canonical bytes of an event: the same on every machine, readable for ever (LOG-6, LOG-7).
 
-An event is stored as the ``data`` of a ``DCBEvent`` whose ``type`` and ``tags`` stand beside it:
+A record of the hub's log (the record rule ``event``) is
 
 ====== ============= ====================================================================================
 offset type          meaning; what an unknown value does
 ====== ============= ====================================================================================
-0      u8            record format, 1; any other: ``StoreError`` that names it
-1      u32 big-end.  length H of the head in bytes; longer than the data: ``CorruptLogError``
-5      msgpack array the head: version, id, at_us, actor, cause, facts
+0      u8            record format: 1; 0, an event that is not the hub's, then its record by the rule ``record``;
+                     any other: ``StoreError`` that names it
+1      u8            event type, by its number in ``TYPE_NUMBERS``; an unknown one: ``StoreError`` naming it
+2      u32 big-end.  length H of the head in bytes; longer than the record: ``CorruptLogError``
+6      msgpack array the head: version, id, at_us, actor, cause, facts
                      version (int): a newer one than this library knows: ``StoreError`` naming type and version
                      id (bin 16), at_us (int, microseconds since 1970)
                      actor (bin 16: an agent id; str: ``hub`` or ``operator``), cause (bin 16 or nil)
                      facts (map, keys sorted at every level; a field at its default is left out)
-5 + H  msgpack map   the content, keys sorted likewise; nothing at all when every field is at its default
+6 + H  msgpack map   the content, keys sorted likewise; nothing at all when every field is at its default
 ====== ============= ====================================================================================
 
-Ids are 16 bytes. There are no floats in facts but those that people put into ``data``, ``knobs`` or ``params``.
-The Merkle leaf covers ``[type, tags, head, SHA-256(content)]``: content can be erased one day, and every proof
-stays valid (LOG-2). Cost: O(size of the event) each way; ``decode(…, content=False)`` does not touch content.
+Ids are 16 bytes. There are no floats in facts but those that people put into ``data``, ``knobs`` or ``params``. Tags
+follow from the facts and are not written. The Merkle leaf covers the first 6 + H bytes and the SHA-256 of the content:
+content can be erased one day, and every proof stays valid (LOG-2). Cost: O(size of the event) each way;
+``decode(…, content=False)`` does not touch content.
 """
 
 from __future__ import annotations
@@ -36,10 +39,14 @@ import events.sessions
 import events.tasks  # noqa: F401  (importing the four modules registers every body)
 from events.errors import CorruptLogError, StoreError
 from events.event import BODIES, NO_DEFAULT, SCHEMAS, Event, FieldSpec, Schema
+from events.stores.record import decode as decode_any
+from events.stores.record import encode as encode_any
 from events.values.frozen import FrozenDict, FrozenList
 
 FORMAT = 1
-_PREFIX = struct.Struct(">BI")
+STRANGER = b"\0"
+"""First byte of an event that is not the hub's: a log is a store for any application of the eventsourcing library."""
+_PREFIX = struct.Struct(">BBI")
 _PACKER = msgpack.Packer(autoreset=True)
 _EMPTY_DIGEST = hashlib.sha256(b"").digest()
 
@@ -47,6 +54,84 @@ Upcaster = Callable[[dict[str, Any], dict[str, Any]], None]
 """Changes the facts and content of one version, in place, into those of the next."""
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 """(event type, stored version) to the step towards the next version. Empty: format 1 is the first."""
+
+
+TYPE_NUMBERS: dict[str, int] = {
+    "agent.registered": 1,
+    "agent.unregistered": 2,
+    "agent.resume_set": 3,
+    "agent.skill_set": 4,
+    "agent.rule_set": 5,
+    "agent.observed": 6,
+    "session.created": 16,
+    "session.invite_sent": 17,
+    "session.invite_accepted": 18,
+    "session.invite_rejected": 19,
+    "session.opened": 20,
+    "session.closed": 21,
+    "session.expired": 22,
+    "session.participant_hidden": 23,
+    "session.participant_left": 24,
+    "envelope.posted": 32,
+    "inbox.acknowledged": 33,
+    "task.started": 48,
+    "task.progressed": 49,
+    "task.completed": 50,
+    "task.failed": 51,
+    "task.expired": 52,
+    "task.cancelled": 53,
+    "expectation.violated": 64,
+    "access.denied": 65,
+    "turn.failed": 66,
+    "hub.opened": 67,
+}
+"""Event type to its number in a record. A number is never used for another type."""
+_NUMBERED = {number: name for name, number in TYPE_NUMBERS.items()}
+
+
+class StoredEvent(DCBEvent):
+    """An event of the hub's log as the store gives it; its tags are worked out from its facts when they are asked for.
+
+    ``data`` is the whole record.
+    """
+
+    def __init__(self, type: str, data: bytes, tags: tuple[str, ...] | None = None) -> None:
+        self.type, self.data, self._tags = type, data, tags
+
+    @property
+    def tags(self) -> list[str]:  # type: ignore[override]
+        """What the event is looked up by; O(size of its head) the first time."""
+        if self._tags is None:
+            self._tags = decode(self, 0, content=False).tags
+        return list(self._tags)
+
+
+def record_of(event: DCBEvent) -> bytes:
+    """Return the record of an event: what ``encode`` made, or that of a stranger. Half of the rule ``event``."""
+    if isinstance(event, StoredEvent):
+        return event.data
+    return STRANGER + encode_any(event)
+
+
+def event_of(record: bytes, position: int, path: str) -> DCBEvent:
+    """Return the event of a record, undecoded; O(1), a stranger's O(its size). The other half.
+
+    Raises:
+        StoreError: a record format or an event type that this library does not know.
+        CorruptLogError: the record is shorter than its prefix.
+    """
+    if record[:1] == STRANGER:
+        return decode_any(record[1:], position, path)
+    split(record, position)
+    name = _NUMBERED.get(number := record[1])
+    if name is None:
+        raise StoreError(
+            f"event {position} has the type number {number}, which this ledgerhub does not know: "
+            "open the log with a newer ledgerhub",
+            position=position,
+            type=number,
+        )
+    return StoredEvent(name, record)
 
 
 def canonical(value: Any) -> bytes:
@@ -79,7 +164,7 @@ def _pack_fields(body: Any, specs: tuple[FieldSpec, ...]) -> dict[str, Any]:
     return fields
 
 
-def encode(event: Event) -> DCBEvent:
+def encode(event: Event) -> StoredEvent:
     """Return the event as the store keeps it."""
     schema = SCHEMAS[type(event.body)]
     body, event_id, at_us, actor, cause, _ = event
@@ -95,7 +180,8 @@ def encode(event: Event) -> DCBEvent:
     )
     content = _pack_fields(body, schema.content) if schema.content else None
     tail = _PACKER.pack(content) if content else b""
-    return DCBEvent(schema.name, _PREFIX.pack(FORMAT, len(head)) + head + tail, list(body.tags()))
+    prefix = _PREFIX.pack(FORMAT, TYPE_NUMBERS[schema.name], len(head))
+    return StoredEvent(schema.name, prefix + head + tail, body.tags())
 
 
 def split(data: bytes, position: int = 0) -> tuple[bytes, bytes]:
@@ -107,7 +193,7 @@ def split(data: bytes, position: int = 0) -> tuple[bytes, bytes]:
     """
     if len(data) < _PREFIX.size:
         raise CorruptLogError(f"event {position} is cut short ({len(data)} bytes)", position=position)
-    record_format, size = _PREFIX.unpack_from(data)
+    record_format, _, size = _PREFIX.unpack_from(data)
     if record_format != FORMAT:
         raise StoreError(
             f"event {position} is in record format {record_format}; this ledgerhub reads format {FORMAT}: "
@@ -123,12 +209,13 @@ def split(data: bytes, position: int = 0) -> tuple[bytes, bytes]:
     return data[_PREFIX.size : end], data[end:]
 
 
-def leaf_bytes(event: DCBEvent) -> bytes:
-    """Return what the Merkle leaf of a stored event covers: content only through its SHA-256."""
-    head, content = split(event.data)
+def leaf_bytes(record: bytes) -> bytes:
+    """Return what the Merkle leaf of a record covers: content only through its SHA-256."""
+    if record[:1] == STRANGER:
+        return record
+    _, content = split(record)
     digest = hashlib.sha256(content).digest() if content else _EMPTY_DIGEST
-    packed: bytes = _PACKER.pack((event.type, event.tags, head, digest))
-    return packed
+    return record[: len(record) - len(content)] + digest
 
 
 def _freeze_unpacked(value: Any) -> Any:

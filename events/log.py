@@ -12,6 +12,7 @@ from typing import TypeVar
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem, DCBSequencedEvent
 
 from events.codec import decode, encode
+from events.errors import StoreError
 from events.event import SCHEMAS, Event
 from events.stores.base import Batch, LogRecorder
 
@@ -33,12 +34,24 @@ class EventLog:
     """
 
     def __init__(self, recorder: LogRecorder) -> None:
-        self.recorder = recorder
+        self._recorder = recorder
+        self._closed_at: int | None = None
+
+    @property
+    def recorder(self) -> LogRecorder:
+        """The store; StoreError once this log is closed, because a read would open the store again."""
+        if self._closed_at is not None:
+            raise StoreError("this hub's log is closed; open another hub on the same store")
+        return self._recorder
 
     @property
     def head(self) -> int:
-        """The last durable position, 0 when the log is empty."""
-        return self.recorder.head
+        """The last durable position, 0 when the log is empty; known after ``close``, too."""
+        return self._recorder.head if self._closed_at is None else self._closed_at
+
+    def close(self) -> None:
+        """Let go of the store, before its owner closes it."""
+        self._closed_at = self.head
 
     def submit(
         self,

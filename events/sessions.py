@@ -161,10 +161,10 @@ class EnvelopePosted(NamedTuple):
 
 @event_type("inbox.acknowledged")
 class InboxAcknowledged(NamedTuple):
-    """An agent is done with these envelopes (RULE-9)."""
+    """Agents are done with envelopes: each of ``agent_ids`` with the one at its place in ``envelope_ids`` (RULE-9)."""
 
-    agent_id: Id
+    agent_ids: Ids
     envelope_ids: Ids
 
     def tags(self) -> tuple[str, ...]:
-        return (f"agent:{self.agent_id}",)
+        return tuple(f"agent:{agent_id}" for agent_id in dict.fromkeys(self.agent_ids))

@@ -262,12 +262,13 @@ class Commands(Reads):
         key, session_id = envelope.idempotency_key, envelope.session_id
         if key is None or session_id in self._state.sessions.live:
             return None
-        record = fold_session(self._log, session_id, self._catalogue)
+        record = fold_session(self._log, session_id, self._catalogue, self._committer.undurable())
         return None if record is None else record.sent.get((envelope.sender_id, key))
 
     async def acknowledge(self, agent_id: str, envelope_id: str, *, actor: str = OPERATOR) -> None:
         """Say that an agent is done with an envelope; one that does not wait is no error (RULE-9)."""
-        command = posting.Acknowledge(agent_id, (envelope_id,))
+        self._agent(agent_id)
+        command = posting.Acknowledge(((agent_id, envelope_id),))
         await self._guarded(command, actor, "acknowledge", envelope_id)
 
     async def report_turn_failure(
@@ -292,7 +293,8 @@ class Commands(Reads):
     ) -> TaskMetadata:
         """Record that a task started; a known one is left as it is (trap 56). Without an id the hub draws one."""
         task_id = task_id or self._ids()
-        known = task_id not in self._state.tasks.open and fold_task(self._log, task_id) is not None
+        on_its_way = any(getattr(event.body, "task_id", None) == task_id for event in self._committer.undurable())
+        known = on_its_way or (task_id not in self._state.tasks.open and fold_task(self._log, task_id) is not None)
         command = tasks.ObserveTask(session_id, owner_id, spec, task_id, cause, known)
         await self._guarded(command, actor, "task", task_id, session_id)
         return await self.get_task(task_id)
@@ -312,6 +314,7 @@ class Commands(Reads):
         try:
             await self._guarded(command, actor, "task", task_id)
         except NotFoundError:
+            await self._committer.caught_up()  # what ended it may be on its way to the disk
             if self._task(task_id) is None:
                 raise
         return await self.get_task(task_id)
@@ -350,7 +353,10 @@ class Commands(Reads):
             return await self._committer.run(command, actor)
         except NotFoundError as error:
             session_id = error.facts.get("ended_session_id")
-            outcome = None if session_id is None else session_outcome(self._log, session_id)
+            if session_id is None:
+                raise
+            await self._committer.caught_up()  # what ended it may be on its way to the disk
+            outcome = session_outcome(self._log, session_id)
             if outcome is None:
                 raise
             state, reason = outcome

@@ -14,8 +14,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from eventsourcing.dcb.api import DCBEvent
+
 from events.codec import encode
-from events.errors import StoreError
+from events.errors import ProtocolError, StoreError
 from events.event import OPERATOR, Event
 from events.log import EventLog
 from events.stores.base import Batch
@@ -72,6 +74,7 @@ class Committer:
         self._in_flight: dict[Batch, _InFlight] = {}
         self._undurable: dict[int, Event] = {}
         self._failed = False
+        self._lost: list[tuple[asyncio.Future[None], BaseException]] = []
         self._drained = asyncio.Event()
         self._drained.set()
         self._paranoid = os.environ.get("LEDGERHUB_PARANOID", "") not in ("", "0")
@@ -107,6 +110,15 @@ class Committer:
         """Wait until nothing is in flight."""
         await self._drained.wait()
 
+    async def caught_up(self) -> None:
+        """Wait until all that is decided by now is on disk; StoreError when it will not be."""
+        if (done := self._newest()) is not None:
+            await asyncio.shield(done)
+
+    def _newest(self) -> asyncio.Future[None] | None:
+        newest = next(reversed(self._in_flight.values()), None)
+        return None if newest is None else newest.done
+
     def _decide(self, command: Any, actor: str) -> tuple[Any, asyncio.Future[None] | None]:
         """Decide, apply and hand over; returns the result and what it waits for.
 
@@ -124,9 +136,8 @@ class Committer:
             actor=actor,
         )
         if not decision.events:
-            newest = next(reversed(self._in_flight.values()), None)
-            return decision.result, newest.done if newest is not None else None
-        batch = Batch([encode(event) for event in decision.events], completed=self._completed, follows=state.position)
+            return decision.result, self._newest()
+        batch = Batch(_encoded(decision.events), completed=self._completed, follows=state.position)
         routed = self._apply(decision.events)
         done: asyncio.Future[None] = self._loop.create_future()
         self._in_flight[batch] = _InFlight(routed, done)
@@ -142,10 +153,13 @@ class Committer:
                 routed.append(Routed(event, self.port.route(self.state, event)))
                 self.state.apply(event)
                 self._undurable[event.position] = event
-        except BaseException:
-            self._failed = True  # a fold is at fault: nothing was written, the log is still right
-            self._undurable.clear()
-            raise
+        except Exception as error:  # a fold is at fault: nothing was written, the log is still right
+            for event in events:
+                self._undurable.pop(event.position, None)
+            self._failed = True
+            if not self._in_flight:
+                self._rebuild()
+            raise ProtocolError(f"a fold failed with {type(error).__name__}: {error}; nothing was written") from error
         return routed
 
     def _submit(self, batch: Batch) -> None:
@@ -170,25 +184,38 @@ class Committer:
             for event, _ in flight.routed:
                 self._undurable.pop(event.position, None)
             self._activity.end()
-            error = batch.error
-            if error is not None:
+            if batch.error is not None:
                 self._failed = True
-            else:
-                self.port.publish(flight.routed)
-                if self._paranoid and not self._in_flight and not self._failed:
-                    error = self._difference()
-            _settle(flight.done, error)
+                self._lost.append((flight.done, batch.error))
+                continue
+            self.port.publish(flight.routed)
+            quiet = not (self._in_flight or self._failed)
+            _settle(flight.done, self._difference() if self._paranoid and quiet else None)
         if not self._in_flight:
+            self._rebuild()
             self._drained.set()
 
     async def _recover(self) -> None:
-        """After a failed append, fold the log anew as soon as nothing is in flight (LOG-5)."""
+        """After a failure, go on only once the state is that of the log again; StoreError while it cannot be read."""
         while self._failed:
             await self._drained.wait()
-            if self._failed:
-                self.state = self.port.rebuild()
-                self._undurable.clear()
-                self._failed = False
+            if (error := self._rebuild()) is not None:
+                raise error
+
+    def _rebuild(self) -> Exception | None:
+        """Fold the log anew, so that nothing of what failed is visible, and then tell those who wait (LOG-5)."""
+        if not self._failed:
+            return None
+        problem: Exception | None = None
+        try:
+            self.state = self.port.rebuild()
+            self._failed = False
+        except Exception as error:
+            problem = error  # the next command tries again, and raises it
+        lost, self._lost = self._lost, []
+        for done, reason in lost:
+            _settle(done, reason)
+        return problem
 
     def _difference(self) -> AssertionError | None:
         """LEDGERHUB_PARANOID: the live state must equal a replay from zero (DET-2); returns what to raise if not."""
@@ -198,6 +225,13 @@ class Committer:
         if not wrong:
             return None
         return AssertionError(f"after position {self.state.position} the live {', '.join(wrong)} differ from replay")
+
+
+def _encoded(events: Sequence[Event]) -> list[DCBEvent]:
+    try:
+        return [encode(event) for event in events]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ProtocolError(f"the command holds what the log cannot keep: {error}; nothing was written") from error
 
 
 def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:

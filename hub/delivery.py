@@ -16,7 +16,7 @@ from typing import Protocol
 
 from events.agents import AgentUnregistered
 from events.errors import NetworkError
-from events.event import Event
+from events.event import HUB, Event
 from events.log import tagged
 from events.sessions import EnvelopePosted, SessionInviteSent
 from events.values.envelope import PRIORITIES, Envelope, is_protocol_event
@@ -116,8 +116,8 @@ class Delivery:
         self._lanes: dict[str, dict[str, Lane]] = {}
         self._watches: dict[str, dict[int, tuple[str, Callable[[Envelope], None]]]] = {}
         self._watch_count = 0
-        self._acks: dict[str, list[str]] = {}
-        self._ack_tasks: set[asyncio.Task[None]] = set()
+        self._handled: list[tuple[str, str]] = []
+        self._flushing: asyncio.Task[None] | None = None
         self._published = committer.state.position
 
     def bind(self, agent_id: str, endpoint: Endpoint) -> None:
@@ -174,8 +174,8 @@ class Delivery:
         """Stop every lane, and wait for acknowledgements that were begun."""
         for agent_id in list(self._endpoints):
             self._drop(agent_id)
-        if self._ack_tasks:
-            await asyncio.gather(*self._ack_tasks, return_exceptions=True)
+        if self._flushing is not None:
+            await self._flushing
 
     def _show(
         self, watches: Iterable[tuple[str, Callable[[Envelope], None]]], envelope: Envelope, recipients: Sequence[str]
@@ -243,28 +243,25 @@ class Delivery:
         return self._now_us() >= parse_iso(envelope.created_at) + envelope.ttl_seconds * 1_000_000
 
     def acknowledge(self, agent_id: str, envelope: Envelope) -> None:
-        """Acknowledge soon, together with whatever else the agent finishes until then."""
+        """Acknowledge soon, in one event with whatever else is handled until then, by this agent or another."""
         if is_protocol_event(envelope.event_type):
             return
-        waiting = self._acks.get(agent_id)
-        if waiting is not None:
-            waiting.append(envelope.envelope_id)
-        elif self._committer.state.inboxes.waits(agent_id, envelope.envelope_id) is not None:
-            self._acks[agent_id] = [envelope.envelope_id]
+        if self._committer.state.inboxes.waits(agent_id, envelope.envelope_id) is None:
+            return  # its own post there has acknowledged it
+        self._handled.append((agent_id, envelope.envelope_id))
+        if self._flushing is None:
             self.activity.begin()
-            task = asyncio.create_task(self._flush(agent_id), name=f"acks {agent_id}")
-            self._ack_tasks.add(task)
-            task.add_done_callback(self._ack_tasks.discard)
+            self._flushing = asyncio.create_task(self._flush(), name="acknowledgements")
 
-    async def _flush(self, agent_id: str) -> None:
+    async def _flush(self) -> None:
         try:
-            while envelope_ids := self._acks[agent_id]:
-                self._acks[agent_id] = []
-                await self._committer.run(Acknowledge(agent_id, tuple(envelope_ids)), actor=agent_id)
+            while self._handled:
+                handled, self._handled = tuple(self._handled), []
+                await self._committer.run(Acknowledge(handled), actor=HUB)
         except NetworkError as error:
-            self._listeners.on_error(f"acknowledging for {agent_id}", error)
+            self._listeners.on_error("acknowledging", error)
         finally:
-            del self._acks[agent_id]
+            self._flushing = None
             self.activity.end()
 
     async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:

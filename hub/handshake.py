@@ -58,6 +58,12 @@ class Handshakes:
         self._waiting.pop(session_id, None)
         self._rejected.pop(session_id, None)
 
+    def close(self) -> None:
+        """Release every opener that still waits: the hub closes."""
+        for session_id in self._waiting:
+            text = f"the hub was closed during the handshake of session {session_id}, which is pending"
+            self._settle(session_id, ProtocolError(text, session_id=session_id))
+
     def _error(self, session_id: str, reason: str) -> ProtocolError:
         facts = {"session_id": session_id, "reason": reason}
         rejected = self._rejected.get(session_id)

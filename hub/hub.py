@@ -7,6 +7,7 @@ Commands become values and go through ``hub.commit``; questions are in ``hub.rea
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from events.codec import FORMAT
-from events.errors import NetworkError, ProtocolError
+from events.errors import ProtocolError, StoreLockedError
 from events.event import HUB, Event
 from events.log import EventLog
 from events.sessions import EnvelopePosted
@@ -40,6 +41,7 @@ from hub.publishing import Publisher
 from hub.refusals import Refusals
 from hub.sweepers import Sweepers, Tick
 from projections.audit import AuditLog
+from projections.state import HubState
 from projections.wal import read_wal
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 CAUSES_KEPT = 4096
 """Envelopes whose session and depth are at hand without a look into the log."""
+_TAKEN: WeakSet[LogRecorder] = WeakSet()
+"""The stores that hubs of this process write (LOG-4)."""
 
 
 class Hub(Commands):
@@ -87,15 +91,33 @@ class Hub(Commands):
         self._opened = self._closed = False
 
     @classmethod
-    async def open(cls, store: LogRecorder, **options: Any) -> Hub:
+    async def open(
+        cls,
+        store: LogRecorder,
+        *,
+        auth: AuthRegistry | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        ttl_sweep_interval: float = 30.0,
+        expectation_sweep_interval: float = 10.0,
+        invite_ack_timeout: float = 30.0,
+        register_default_adapters: bool = True,
+        listeners: Iterable[HubListener] = (),
+        arbiter: Arbiter | None = None,
+    ) -> Hub:
         """Open a hub on a store: replay its log, start the sweepers.
 
         Args:
             store: ``MemoryKnowledgeStore()``, ``DiskKnowledgeStore(path)`` or another recorder of this kind.
-            **options: keywords of the constructor, with these defaults: ``auth=None`` (whoever shows nothing is let
-                in), ``clock=None`` (the machine's), ``ids=None`` (time-ordered), ``ttl_sweep_interval=30.0``,
-                ``expectation_sweep_interval=10.0`` and ``invite_ack_timeout=30.0`` in seconds (0 switches a sweeper
-                off), ``register_default_adapters=True``, ``listeners=()``, ``arbiter=None`` (the agents' rules).
+            auth: who is let in; None: whoever shows nothing.
+            clock: says the time (DET-0); None: the machine's.
+            ids: gives ids (DET-0); None: time-ordered ones.
+            ttl_sweep_interval: seconds between looks at what is due; 0: never by itself.
+            expectation_sweep_interval: seconds between looks at expectations; 0: never by itself.
+            invite_ack_timeout: seconds in which invites have to be answered (SESS-3).
+            register_default_adapters: False: no session type but those that are registered.
+            listeners: told of what happens from the first event on.
+            arbiter: who permits (RULE-13); None: the agents' rules.
 
         Raises:
             StoreLockedError: another process writes this log.
@@ -105,9 +127,19 @@ class Hub(Commands):
 
         Cost: O(events since the last projection checkpoint).
         """
-        hub = cls(store, **options)
-        await hub.start()
-        return hub
+        hub = cls(
+            store,
+            auth=auth,
+            clock=clock,
+            ids=ids,
+            ttl_sweep_interval=ttl_sweep_interval,
+            expectation_sweep_interval=expectation_sweep_interval,
+            invite_ack_timeout=invite_ack_timeout,
+            register_default_adapters=register_default_adapters,
+            listeners=listeners,
+            arbiter=arbiter,
+        )
+        return await hub.start()
 
     async def start(self) -> Hub:
         """Open a hub that was constructed; ``open`` does both."""
@@ -116,18 +148,25 @@ class Hub(Commands):
         self._now_us()
         for adapter in self._adapters:
             self._catalogue.register_adapter(adapter)
-        await asyncio.to_thread(self.store.open)
+        if self.store in _TAKEN:
+            raise StoreLockedError(
+                f"the log {self.store.path} is written by another hub of this process: close that one first",
+                pid=os.getpid(),
+                path=self.store.path,
+            )
+        _TAKEN.add(self.store)
         try:
+            await asyncio.to_thread(self.store.open)
             await self._take_up()
         except BaseException:
             self.store.close()
+            _TAKEN.discard(self.store)
             raise
         return self
 
     async def _take_up(self) -> None:
         self._log = EventLog(self.store)
-        load = partial(load_state, self._log, self._catalogue)
-        state = await asyncio.to_thread(load)
+        state = await asyncio.to_thread(load_state, self._log, self._catalogue)
         self._checkpointed = state.position
         self._ids.floor(state.last_id)
         self.activity = Activity()
@@ -135,7 +174,7 @@ class Hub(Commands):
         for listener in self._wanted_listeners:
             self.listeners.register(listener)
         self._publisher = Publisher(self.listeners)
-        port = Port(self._now_us, self._ids, self._arbiter, self._catalogue, self._route, self._publish, load)
+        port = Port(self._now_us, self._ids, self._arbiter, self._catalogue, self._route, self._publish, self._rebuild)
         self._committer = Committer(self._log, state, port, self.activity)
         self._refusals = Refusals(self._committer, self.listeners)
         self._handshakes = Handshakes(self.name_for)
@@ -156,11 +195,14 @@ class Hub(Commands):
         await self._sweepers.close()
         await self.delivery.close()
         await self._committer.drain()
+        self._handshakes.close()
         for connection in tuple(self.connections):
             connection.close()
         self._save_checkpoint()
         self._publisher.close()
+        self._log.close()
         await asyncio.to_thread(self.store.close)
+        _TAKEN.discard(self.store)
         self.listeners.on_close()
 
     async def __aenter__(self) -> Hub:
@@ -257,11 +299,15 @@ class Hub(Commands):
     def _now_us(self) -> int:
         return now_us(self.clock)
 
-    def _route(self, state: Any, event: Event) -> tuple[str, ...]:
+    def _route(self, state: HubState, event: Event) -> tuple[str, ...]:
         recipients = route(state, event)
         if isinstance(event.body, EnvelopePosted):
             self._publisher.weigh(state, event)
         return recipients
+
+    def _rebuild(self) -> HubState:
+        self._publisher.forget()
+        return load_state(self._log, self._catalogue)
 
     def _publish(self, routed: Sequence[Routed]) -> None:
         for event, _ in routed:
@@ -282,7 +328,7 @@ class Hub(Commands):
         try:
             save_checkpoint(self._log, self._state, self._catalogue)
             self._checkpointed = self._state.position
-        except (OSError, NetworkError) as error:
+        except Exception as error:
             self.listeners.on_error("writing a projection checkpoint", error)
 
     def _follow(self, after: int) -> AsyncIterator[Event]:

@@ -38,7 +38,7 @@ def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue,
     """Bring a fresh state to a checkpoint; one that does not load is passed over as if it were not there."""
     try:
         return restore(state, folder, log.recorder, catalogue.fingerprint(), until)
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return False
 
 

@@ -45,6 +45,10 @@ class Publisher:
             if record is not None and state.inboxes.depth(agent_id) + 1 == (mark := high_water(record.rule.inbox)):
                 self._pressure.setdefault(event.position, []).append((agent_id, mark))
 
+    def forget(self) -> None:
+        """Drop what was noted of envelopes that did not make it into the log."""
+        self._pressure.clear()
+
     def publish(self, event: Event) -> None:
         """Tell everybody of a recorded event."""
         self._listeners.on_event(event)

@@ -25,14 +25,16 @@ def fold_session(
         log: where its events are.
         session_id: which session.
         catalogue: its type.
-        more: events that are on their way to the log.
+        more: events that are on their way to the log, in order; those that have arrived are not folded twice.
         until: up to this position; default: all.
 
     Returns:
         The record, or None when the log has no such session.
     """
     sessions = Sessions(catalogue, keep_ended=True)
-    for event in chain(log.read(tagged(f"session:{session_id}"), until=until, content=False), more):
+    head = log.head if until is None else until
+    recorded = log.read(tagged(f"session:{session_id}"), until=head, content=False)
+    for event in chain(recorded, (event for event in more if event.position > head)):
         fold = sessions.FOLDS.get(type(event.body))
         if fold is not None and getattr(event.body, "session_id", None) == session_id:
             fold(sessions, event)

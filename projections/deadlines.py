@@ -6,7 +6,10 @@ so a post that postpones a deadline costs a comparison. ``schedule`` costs O(log
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+SLACK = 64
+"""How many cancelled entries a heap may hold beside as many as it has live ones."""
 
 
 class Deadlines:
@@ -23,13 +26,20 @@ class Deadlines:
     def schedule(self, key: str, due_us: int | None) -> None:
         """Set, move or (None) cancel the deadline of a key."""
         if due_us is None:
-            self._due.pop(key, None)
+            if self._due.pop(key, None) is not None and len(self._heap) > 2 * len(self._due) + SLACK:
+                self._compact()
             return
         self._due[key] = due_us
         entry = self._entry.get(key)
         if entry is None or due_us < entry:
             self._entry[key] = due_us
             heappush(self._heap, (due_us, key))
+
+    def _compact(self) -> None:
+        """Leave out what was cancelled or moved: the heap follows what is live (LOG-9); O(1) amortised."""
+        self._entry = dict(self._due)
+        self._heap = [(due_us, key) for key, due_us in self._due.items()]
+        heapify(self._heap)
 
     def next_us(self) -> int | None:
         """Return a time before which nothing is due, or None when nothing is scheduled; O(1) amortised."""

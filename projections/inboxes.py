@@ -97,8 +97,8 @@ class Inboxes:
 
     def _acknowledged(self, event: Event) -> None:
         body: InboxAcknowledged = event.body
-        for envelope_id in body.envelope_ids:
-            self._drop(body.agent_id, envelope_id)
+        for agent_id, envelope_id in zip(body.agent_ids, body.envelope_ids, strict=True):
+            self._drop(agent_id, envelope_id)
 
     def _turn_failed(self, event: Event) -> None:
         body: TurnFailed = event.body

@@ -27,14 +27,12 @@ class Rates:
         self._times: dict[str, deque[int]] = {}
 
     def retry_after_s(self, agent_id: str, cap: int, now_us: int) -> float | None:
-        """Return how many seconds until another envelope fits, or None when it does now; O(1) amortised."""
-        times = self._times.get(agent_id)
-        if not cap or times is None:
+        """Return how many seconds until another envelope fits, or None when it does now; O(1), and nothing moves."""
+        times = self._times.get(agent_id, ())
+        if not cap or len(times) < cap:
             return None
-        _forget(times, now_us)
-        if len(times) < cap:
-            return None
-        return (times[-cap] + WINDOW_US - now_us) / 1_000_000
+        wait_us = times[-cap] + WINDOW_US - now_us
+        return wait_us / 1_000_000 if wait_us > 0 else None
 
     def _capped(self, event: Event) -> None:
         body: AgentRegistered | AgentRuleSet = event.body

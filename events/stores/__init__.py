@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from events.codec import leaf_bytes
-from events.stores.base import LEAF_RULES, Batch, LogRecorder, new_origin
+from events.codec import event_of, leaf_bytes, record_of
+from events.stores.base import RECORD_RULES, Batch, LogRecorder, new_origin
 from events.stores.lmdb import Durability, LmdbRecorder
 from events.stores.lmdb_env import MAP_SIZE_BYTES
 from events.stores.memory import MemoryRecorder
+from events.stores.record import RecordRule
 
 __all__ = [
     "Batch",
@@ -21,7 +22,7 @@ __all__ = [
     "MemoryRecorder",
 ]
 
-LEAF_RULES["event"] = leaf_bytes
+RECORD_RULES["event"] = RecordRule(record_of, event_of, leaf_bytes)
 
 
 class MemoryKnowledgeStore(MemoryRecorder):
@@ -32,7 +33,7 @@ class MemoryKnowledgeStore(MemoryRecorder):
     """
 
     def __init__(self, *, new_origin: Callable[[], str] = new_origin) -> None:
-        super().__init__(leaf_rule="event", new_origin=new_origin)
+        super().__init__(record_rule="event", new_origin=new_origin)
 
 
 class DiskKnowledgeStore(LmdbRecorder):
@@ -53,4 +54,6 @@ class DiskKnowledgeStore(LmdbRecorder):
         *,
         new_origin: Callable[[], str] = new_origin,
     ) -> None:
-        super().__init__(path, durability=durability, map_size_bytes=map_size, leaf_rule="event", new_origin=new_origin)
+        super().__init__(
+            path, durability=durability, map_size_bytes=map_size, record_rule="event", new_origin=new_origin
+        )

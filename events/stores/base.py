@@ -25,10 +25,10 @@ from events import merkle
 from events.errors import StoreError
 from events.stores.check import check
 from events.stores.query import Window
-from events.stores.record import LEAF_RULES, Entry, LeafRule, decode, leaf_rule_named, prepare
+from events.stores.record import RECORD_RULES, Entry, RecordRule, prepare, record_rule_named
 from events.stores.subscription import LogSubscription
 
-__all__ = ["LEAF_RULES", "Batch", "LeafRule", "LogRecorder", "new_origin"]
+__all__ = ["RECORD_RULES", "Batch", "LogRecorder", "RecordRule", "new_origin"]
 
 Completed: TypeAlias = "Callable[[Sequence[Batch]], None]"
 
@@ -79,13 +79,13 @@ class LogRecorder(DCBRecorder):
     """A DCB recorder whose positions are gapless from 1 and whose events are leaves of a Merkle tree.
 
     Args:
-        leaf_rule: the name in ``LEAF_RULES`` of the bytes that are hashed for a leaf; kept by the log.
+        record_rule: the name in ``RECORD_RULES`` of how events are written; kept by the log.
         new_origin: makes the identity of a new log.
     """
 
-    def __init__(self, *, leaf_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
-        self._leaf_rule_name = leaf_rule
-        self._leaf_rule: LeafRule | None = None
+    def __init__(self, *, record_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
+        self._record_rule_name = record_rule
+        self._rule: RecordRule = RECORD_RULES["record"]
         self._new_origin = new_origin
         self._lifecycle = threading.RLock()
         self._is_open = self._readonly = False
@@ -154,7 +154,7 @@ class LogRecorder(DCBRecorder):
                 if self._readonly and not readonly:
                     raise self._not_writable()
                 return
-            self._leaf_rule = leaf_rule_named(self._leaf_rule_name)
+            self._rule = record_rule_named(self._record_rule_name)
             self._open(readonly)
             self._readonly = readonly
             self._is_open = True
@@ -201,8 +201,7 @@ class LogRecorder(DCBRecorder):
         self._ensure_open()
         if self._readonly:
             raise self._not_writable()
-        assert self._leaf_rule is not None
-        batch.entries = prepare(batch.events, self._leaf_rule)
+        batch.entries = prepare(batch.events, self._rule)
         self._submit(batch)
 
     def append(self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None) -> int:
@@ -259,7 +258,7 @@ class LogRecorder(DCBRecorder):
             count = min(chunk, left)
             rows = self._rows(query, Window(low, high, count, backwards))
             for position, record in rows:
-                yield DCBSequencedEvent(decode(record, position, self.path), position)
+                yield DCBSequencedEvent(self._rule.decode(record, position, self.path), position)
             if len(rows) < count:
                 return
             left -= count
@@ -332,8 +331,7 @@ class LogRecorder(DCBRecorder):
         Yields a sentence per problem, with its position. ``progress`` is told the position reached now and then.
         """
         head = self.head
-        assert self._leaf_rule is not None
-        return check(self, head, self._leaf_rule, progress)
+        return check(self, head, self._rule, progress)
 
     def _size(self, size: int | None) -> int:
         head = self.head

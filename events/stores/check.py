@@ -12,7 +12,7 @@ from typing import Protocol
 
 from events.errors import StoreError
 from events.merkle import Frontier, leaf_hash
-from events.stores.record import LeafRule, decode, encode, labels_of
+from events.stores.record import RecordRule, labels_of
 
 PROGRESS_EVENTS = 4096
 """Progress is told every so many events."""
@@ -38,16 +38,16 @@ class Checkable(Protocol):
         """Return stored tree nodes, as ``events.merkle.Tiles``."""
 
 
-def check(log: Checkable, until: int, rule: LeafRule, progress: Callable[[int], None] | None) -> Iterator[str]:
+def check(log: Checkable, until: int, rule: RecordRule, progress: Callable[[int], None] | None) -> Iterator[str]:
     """Yield a sentence per problem in the first ``until`` events; O(n) when there is none."""
     expected = yield from _check_records(log, until, rule, progress)
     if expected != _index_sum(log, until):
-        yield from _missing_entries(log, until)
-        yield from _stray_entries(log, until)
+        yield from _missing_entries(log, until, rule)
+        yield from _stray_entries(log, until, rule)
 
 
 def _check_records(
-    log: Checkable, until: int, rule: LeafRule, progress: Callable[[int], None] | None
+    log: Checkable, until: int, rule: RecordRule, progress: Callable[[int], None] | None
 ) -> Generator[str, None, tuple[int, int]]:
     frontier = Frontier()
     count = total = 0
@@ -57,9 +57,9 @@ def _check_records(
             yield f"positions {last + 1} to {position - 1} are missing"
         last = position
         try:
-            event = decode(record, position, log.path)
+            event = rule.decode(record, position, log.path)
             labels = labels_of(event)
-            if leaf_hash(record if rule is encode else rule(event)) != leaf:
+            if leaf_hash(rule.leaf(record)) != leaf:
                 yield f"the event at position {position} is not the one its leaf hash was made of"
         except StoreError as error:
             yield error.message
@@ -87,23 +87,23 @@ def _index_sum(log: Checkable, until: int) -> tuple[int, int]:
     return count, total
 
 
-def _missing_entries(log: Checkable, until: int) -> Iterator[str]:
-    for position, labels in _labels(log, 0, until):
+def _missing_entries(log: Checkable, until: int, rule: RecordRule) -> Iterator[str]:
+    for position, labels in _labels(log, 0, until, rule):
         for label in labels:
             if not log._in_index(label, position):
                 yield f"the event at position {position} is missing in the index under {readable(label)}"
 
 
-def _stray_entries(log: Checkable, until: int) -> Iterator[str]:
+def _stray_entries(log: Checkable, until: int, rule: RecordRule) -> Iterator[str]:
     for label, position in log._index_entries():
-        if position <= until and not any(label in labels for _, labels in _labels(log, position - 1, position)):
+        if position <= until and not any(label in labels for _, labels in _labels(log, position - 1, position, rule)):
             yield f"the index has position {position} under {readable(label)}, but the event there has it not"
 
 
-def _labels(log: Checkable, after: int, until: int) -> Iterator[tuple[int, list[bytes]]]:
+def _labels(log: Checkable, after: int, until: int, rule: RecordRule) -> Iterator[tuple[int, list[bytes]]]:
     for position, _, record in log._stored(after, until):
         try:
-            yield position, labels_of(decode(record, position, log.path))
+            yield position, labels_of(rule.decode(record, position, log.path))
         except StoreError:
             continue  # the first pass has told of it
 

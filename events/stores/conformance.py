@@ -108,7 +108,7 @@ class RecorderConformance:
 
     @abstractmethod
     def make_recorder(self) -> LogRecorder:
-        """Return a recorder on a new, empty log, with the leaf rule ``record``."""
+        """Return a recorder on a new, empty log, with the record rule ``record``."""
         raise NotImplementedError
 
     @contextmanager

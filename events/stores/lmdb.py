@@ -29,7 +29,7 @@ offset  type         meaning              an unknown value
 16      16 bytes     origin               any value is one
 32      u8, ASCII    first version that   said in the two errors above
                      reads this format
-then    u8, ASCII    name of leaf rule    StoreError naming the log's rule and the one asked for
+then    u8, ASCII    name of record rule    StoreError naming the log's rule and the one asked for
 ======  ===========  ===================  =======================================================================
 
 Durability ``fsync``: a commit is acknowledged when it is on disk. ``os``: when the system has it, which survives
@@ -71,7 +71,7 @@ class LmdbRecorder(LogRecorder):
         map_size_bytes: address space to ask for, not disk; halved as often as the system refuses it. The map doubles
             when it is full.
         map_size_max_bytes: how far it may grow; None for as far as it goes.
-        leaf_rule: the name in ``LEAF_RULES`` of the bytes that are hashed for a leaf; kept in the header.
+        record_rule: the name in ``RECORD_RULES`` of how events are written; kept in the header.
         new_origin: makes the identity of a new log.
 
     Raises:
@@ -85,10 +85,10 @@ class LmdbRecorder(LogRecorder):
         durability: Durability = "fsync",
         map_size_bytes: int = MAP_SIZE_BYTES,
         map_size_max_bytes: int | None = None,
-        leaf_rule: str = "record",
+        record_rule: str = "record",
         new_origin: Callable[[], str] = new_origin,
     ) -> None:
-        super().__init__(leaf_rule=leaf_rule, new_origin=new_origin)
+        super().__init__(record_rule=record_rule, new_origin=new_origin)
         if durability not in {"fsync", "os"}:
             raise StoreError(f"durability is 'fsync' or 'os', not {durability!r}", durability=durability)
         self._path = os.fspath(path)
@@ -119,7 +119,7 @@ class LmdbRecorder(LogRecorder):
                 self._make_folder()
                 self._lock = WriterLock(self._path)
                 if not self._has_data():
-                    make(self._path, Header(self._new_origin(), self._leaf_rule_name))
+                    make(self._path, Header(self._new_origin(), self._record_rule_name))
             self._environment = Environment.attach(
                 self._path,
                 readonly=readonly,
@@ -177,12 +177,12 @@ class LmdbRecorder(LogRecorder):
         if data is None:
             raise not_a_log(self._path)
         header = Header.unpack(data, self._path)
-        if header.leaf_rule != self._leaf_rule_name:
+        if header.record_rule != self._record_rule_name:
             raise StoreError(
-                f"the log {self._path} has the leaf rule {header.leaf_rule!r}, not {self._leaf_rule_name!r}:"
+                f"the log {self._path} has the record rule {header.record_rule!r}, not {self._record_rule_name!r}:"
                 " open it with its own, or its tree would not be one",
                 path=self._path,
-                leaf_rule=header.leaf_rule,
+                record_rule=header.record_rule,
             )
         self._origin = header.origin
 

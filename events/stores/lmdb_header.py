@@ -1,4 +1,4 @@
-"""The header of a log in LMDB: what it is, which leaf rule it keeps, who it is. The table is in ``lmdb.py``."""
+"""The header of a log in LMDB: what it is, which record rule it keeps, who it is. The table is in ``lmdb.py``."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Header:
 
     Args:
         origin: the log's identity, 32 lower-case hex characters.
-        leaf_rule: the name of the rule for the tree's leaves, ASCII, at most 255 characters.
+        record_rule: the name of the rule for the tree's leaves, ASCII, at most 255 characters.
     """
 
     origin: str
-    leaf_rule: str
+    record_rule: str
 
     def pack(self) -> bytes:
         """Return the header's bytes."""
-        texts = b"".join(bytes((len(text),)) + text.encode("ascii") for text in (READER, self.leaf_rule))
+        texts = b"".join(bytes((len(text),)) + text.encode("ascii") for text in (READER, self.record_rule))
         return _FIXED.pack(MAGIC, FORMAT, 0, bytes.fromhex(self.origin)) + texts
 
     @classmethod

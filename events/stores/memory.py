@@ -23,8 +23,8 @@ class MemoryRecorder(LogRecorder):
     ``submit`` commits before it returns and calls ``completed`` inside, under the lock that orders commits.
     """
 
-    def __init__(self, *, leaf_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
-        super().__init__(leaf_rule=leaf_rule, new_origin=new_origin)
+    def __init__(self, *, record_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
+        super().__init__(record_rule=record_rule, new_origin=new_origin)
         self._origin = new_origin()
         self._commit = threading.RLock()
         self._records: list[bytes] = []

@@ -1,18 +1,24 @@
-"""A record: the bytes of one event as every store keeps them, and the leaf of the Merkle tree that stands for it.
+"""A record: the bytes of one event as a store keeps them, and the leaf of the Merkle tree that stands for it.
+
+Which bytes those are is the log's **record rule**, whose name its header keeps. The rule ``record``, for any
+application of the eventsourcing library:
 
 =======  =======================  ================================================================
 part     bytes                    meaning
 =======  =======================  ================================================================
 record   msgpack array of 3       ``[type: str, tags: array of str, data: bin]``, tags in the order given,
                                   shortest msgpack forms; anything else is a ``CorruptLogError``
-leaf     32                       RFC 6962 leaf hash of the bytes that the log's leaf rule gives
+leaf     32                       RFC 6962 leaf hash of the record
 =======  =======================  ================================================================
+
+The rule ``event`` is the hub's own and stands in ``events.codec``: its records say their type in a byte, and their
+tags follow from their facts, so neither is written twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgpack
 from eventsourcing.dcb.api import DCBEvent
@@ -22,8 +28,16 @@ from events.errors import CorruptLogError, StoreError
 from events.merkle import leaf_hash
 from events.stores.query import tag_label, type_label
 
-LeafRule: TypeAlias = Callable[[DCBEvent], bytes]
-"""Event -> the canonical bytes whose RFC 6962 leaf hash goes in the tree."""
+
+class RecordRule(NamedTuple):
+    """How a log writes its events."""
+
+    encode: Callable[[DCBEvent], bytes]
+    """Event to record; raises AttributeError, TypeError or ValueError for what is not such an event."""
+    decode: Callable[[bytes, int, str], DCBEvent]
+    """Record, position and path (for messages) to event; raises CorruptLogError."""
+    leaf: Callable[[bytes], bytes]
+    """Record to the bytes whose RFC 6962 leaf hash goes in the tree."""
 
 
 class Entry(NamedTuple):
@@ -35,13 +49,13 @@ class Entry(NamedTuple):
 
 
 def encode(event: DCBEvent) -> bytes:
-    """Return the record of an event; the same bytes on every machine. The leaf rule ``record``."""
+    """Return the record of an event; the same bytes on every machine. The rule ``record``."""
     packed: bytes = msgpack.packb((event.type, event.tags, event.data))
     return packed
 
 
 def decode(record: bytes, position: int, path: str) -> DCBEvent:
-    """Return the event of a record.
+    """Return the event of a record of the rule ``record``.
 
     Raises:
         CorruptLogError: the bytes are not a record; ``position`` and ``path`` say where.
@@ -59,25 +73,25 @@ def decode(record: bytes, position: int, path: str) -> DCBEvent:
     )
 
 
-LEAF_RULES: dict[str, LeafRule] = {"record": encode}
-"""Leaf rules by the name that a log's header keeps. Register one before opening a log that names it."""
+RECORD_RULES: dict[str, RecordRule] = {"record": RecordRule(encode, decode, bytes)}
+"""Record rules by the name that a log's header keeps. Register one before opening a log that names it."""
 
 
-def leaf_rule_named(name: str) -> LeafRule:
-    """Return the leaf rule of that name.
+def record_rule_named(name: str) -> RecordRule:
+    """Return the record rule of that name.
 
     Raises:
         StoreError: nobody registered it.
     """
     try:
-        return LEAF_RULES[name]
+        return RECORD_RULES[name]
     except KeyError:
-        known = ", ".join(sorted(LEAF_RULES))
-        message = f"unknown leaf rule {name!r}: import the module that registers it (known here: {known})"
-        raise StoreError(message, leaf_rule=name) from None
+        known = ", ".join(sorted(RECORD_RULES))
+        message = f"unknown record rule {name!r}: import the module that registers it (known here: {known})"
+        raise StoreError(message, record_rule=name) from None
 
 
-def prepare(events: Sequence[DCBEvent], rule: LeafRule) -> list[Entry]:
+def prepare(events: Sequence[DCBEvent], rule: RecordRule) -> list[Entry]:
     """Return the events made ready to be written; O(bytes). Later changes to the events change nothing.
 
     Raises:
@@ -93,11 +107,11 @@ def labels_of(event: DCBEvent) -> list[bytes]:
     return [type_label(event.type), *map(tag_label, dict.fromkeys(event.tags))]
 
 
-def _entry(event: DCBEvent, rule: LeafRule) -> Entry:
+def _entry(event: DCBEvent, rule: RecordRule) -> Entry:
     try:
-        labels, record = labels_of(event), encode(event)
+        labels, record = labels_of(event), rule.encode(event)
     except (AttributeError, TypeError, ValueError) as error:
         raise ProgrammingError(f"an event needs a text type, bytes data and a list of text tags: {event!r}") from error
     if type(event.data) is not bytes or isinstance(event.tags, str):
         raise ProgrammingError(f"an event needs a text type, bytes data and a list of text tags: {event!r}")
-    return Entry(record, leaf_hash(record if rule is encode else rule(event)), labels)
+    return Entry(record, leaf_hash(rule.leaf(record)), labels)

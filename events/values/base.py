@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Annotated, Any, Self, TypeVar, cast, dataclass_transform
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, PlainValidator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from events.values.frozen import FreezeError, FrozenDict, freeze, thaw
@@ -69,7 +69,7 @@ def frozen_items(items: Any) -> Any:
     return FrozenDict(items) if isinstance(items, Mapping) else items
 
 
-JsonMap = Annotated[Mapping[str, Any], BeforeValidator(_frozen_mapping)]
+JsonMap = Annotated[Mapping[str, Any], PlainValidator(_frozen_mapping)]
 """A JSON mapping, frozen when the value is built."""
 Strings = Annotated[list[str] | tuple[str, ...], BeforeValidator(_strings)]
 """A list of text, kept as a tuple; a bare string is refused rather than split into letters."""

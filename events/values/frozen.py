@@ -75,8 +75,10 @@ def freeze(value: Any, where: str = "event_data", depth: int = 1) -> Any:
             is not Unicode, a number beyond 64 bits, or any other type; the message names the path.
     """
     kind = type(value)
-    if kind is FrozenDict or kind is FrozenList or value is None or kind is bool:
+    if value is None or kind is bool:
         return value
+    if kind is FrozenDict or kind is FrozenList:
+        return value if depth == 1 else _checked_depth(value, where, depth)
     if kind is str:
         return _checked_text(value, where)
     if kind is int:
@@ -85,13 +87,26 @@ def freeze(value: Any, where: str = "event_data", depth: int = 1) -> Any:
         if not math.isfinite(value):
             raise FreezeError(f"{where} is {value}: JSON has no such number; send None or a string")
         return value
-    if depth > DEPTH_MAX:
-        raise FreezeError(f"{where[:80]} nests deeper than {DEPTH_MAX} (or contains itself); flatten it")
+    _check_depth(where, depth)
     if isinstance(value, Mapping):
         return FrozenDict({_checked_key(k, where): freeze(v, f"{where}.{k}", depth + 1) for k, v in value.items()})
     if isinstance(value, list | tuple):
         return FrozenList([freeze(v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value)])
     return _freeze_odd(value, where)
+
+
+def _check_depth(where: str, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise FreezeError(f"{where[:80]} nests deeper than {DEPTH_MAX} (or contains itself); flatten it")
+
+
+def _checked_depth(value: Any, where: str, depth: int) -> Any:
+    """A frozen value inside another, such as data that is quoted: it was checked, but not at this depth."""
+    _check_depth(where, depth)
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, FrozenDict | FrozenList):
+            _checked_depth(item, where, depth + 1)
+    return value
 
 
 def _freeze_odd(value: Any, where: str) -> Any:

@@ -305,21 +305,21 @@ def _follow_up(draft: Draft, record: SessionRecord, result: AdapterResult, envel
 
 
 class Acknowledge(NamedTuple):
-    """An agent is done with envelopes."""
+    """Agents are done with envelopes: pairs of agent id and envelope id."""
 
-    agent_id: str
-    envelope_ids: tuple[str, ...]
+    handled: tuple[tuple[str, str], ...]
 
 
 def acknowledge(draft: Draft, command: Acknowledge) -> None:
     """Record which of these envelopes were still waiting; none, nothing (RULE-9)."""
-    draft.authorised(command.agent_id, what="acknowledge another agent's envelopes")
-    draft.agent(command.agent_id)
-    draft.depends_on(f"agent:{command.agent_id}")
     inboxes = draft.state.inboxes
-    waiting = tuple(e for e in dict.fromkeys(command.envelope_ids) if inboxes.waits(command.agent_id, e) is not None)
+    for agent_id in {agent_id for agent_id, _ in command.handled}:
+        draft.authorised(agent_id, what="acknowledge another agent's envelopes")
+        draft.depends_on(f"agent:{agent_id}")
+    waiting = [pair for pair in dict.fromkeys(command.handled) if inboxes.waits(*pair) is not None]
     if waiting:
-        draft.add(InboxAcknowledged(command.agent_id, waiting), cause=waiting[0] if len(waiting) == 1 else None)
+        agent_ids, envelope_ids = zip(*waiting, strict=True)
+        draft.add(InboxAcknowledged(agent_ids, envelope_ids), cause=envelope_ids[0] if len(envelope_ids) == 1 else None)
 
 
 class FailTurn(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events.agents import (
     AgentObserved,
@@ -14,11 +14,13 @@ from events.agents import (
 )
 from events.errors import ProtocolError
 from events.sessions import SessionParticipantLeft
+from events.values.envelope import Envelope
 from events.values.identity import Passport, Resume, name_problem
 from events.values.rule import Rule
 from events.values.session import SessionState
 from hub.decisions.closing import close
 from hub.decisions.draft import Draft, guarded
+from hub.protocols.base import SessionAdapter
 from projections.observed import OUTCOMES
 from projections.sessions import SessionRecord
 
@@ -135,7 +137,10 @@ def _stuck_without(draft: Draft, session: SessionRecord, agent_id: str) -> bool:
     adapter = draft.catalogue.adapter(session.manifest.type, session.manifest.version)
     if adapter is None or session.adapter_state is None:
         return False
-    if adapter.expected_next(session.metadata, session.adapter_state) != agent_id:
+    expected = adapter.expected_next(session.metadata, session.adapter_state)
+    if len(session.participants) == 2 and expected == others[0]:
+        return _awaited_after(session, adapter, expected) == agent_id
+    if expected != agent_id:
         return False
     if len(session.participants) == 2:
         return True
@@ -143,6 +148,13 @@ def _stuck_without(draft: Draft, session: SessionRecord, agent_id: str) -> bool:
         f"fold_departure of {session.manifest.type!r}", adapter.fold_departure, agent_id, session.adapter_state
     )
     return adapter.expected_next(session.metadata, after) == agent_id
+
+
+def _awaited_after(session: SessionRecord, adapter: SessionAdapter, speaker: str) -> str | None:
+    """Say who would be expected after the one who is: that question would be put to nobody."""
+    envelope = Envelope(session.session_id, speaker)
+    after = guarded(f"fold of {session.manifest.type!r}", adapter.fold, envelope, session.adapter_state)
+    return adapter.expected_next(session.metadata, after)
 
 
 def set_resume(draft: Draft, command: SetResume) -> None:
@@ -194,6 +206,9 @@ def record_observation(draft: Draft, command: RecordObservation) -> None:
     """Count an outcome of a capability (TASK-3); only the operator's to say (trap 34)."""
     draft.authorised(what="record observations: they are the hub's")
     draft.depends_on(f"agent:{command.agent_id}")
+    capability: Any = command.capability
+    if not isinstance(capability, str) or not capability:
+        raise ProtocolError(f"a capability is text, not {capability!r}")
     if command.outcome not in OUTCOMES:
         raise ProtocolError(f"the outcome {command.outcome!r} is none of {', '.join(OUTCOMES)}")
     version = draft.agent(command.agent_id).resume_version + 1

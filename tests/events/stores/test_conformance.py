@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from eventsourcing.dcb.tests import DCBRecorderTestCase
 
+from events.stores import DiskKnowledgeStore, MemoryKnowledgeStore
 from events.stores.base import LogRecorder
 from events.stores.conformance import RecorderConformance
 from events.stores.lmdb import LmdbRecorder
@@ -42,9 +43,27 @@ class TestLmdbRecorderSmallMap(OnDisk):
         return LmdbRecorder(next(self.logs), durability="os", map_size_bytes=1 << 20)
 
 
-@pytest.fixture(params=["memory", "lmdb"])
+class TestMemoryKnowledgeStore(RecorderConformance):
+    def make_recorder(self) -> LogRecorder:
+        return MemoryKnowledgeStore()
+
+
+class TestDiskKnowledgeStore(OnDisk):
+    def make_recorder(self) -> LogRecorder:
+        return DiskKnowledgeStore(next(self.logs), "os")
+
+
+RECORDERS: dict[str, Callable[[Path], LogRecorder]] = {
+    "memory": lambda path: MemoryRecorder(),
+    "lmdb": LmdbRecorder,
+    "MemoryKnowledgeStore": lambda path: MemoryKnowledgeStore(),
+    "DiskKnowledgeStore": DiskKnowledgeStore,
+}
+
+
+@pytest.fixture(params=RECORDERS)
 def recorder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogRecorder]:
-    made = MemoryRecorder() if request.param == "memory" else LmdbRecorder(tmp_path / "log")
+    made = RECORDERS[request.param](tmp_path / "log")
     yield made
     made.close()
 

@@ -11,7 +11,6 @@ from eventsourcing.persistence import IntegrityError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.stores import base
 from events.stores.base import Batch, LogRecorder
 from events.stores.conformance import matches, submit
 from events.stores.lmdb import LmdbRecorder
@@ -106,7 +105,7 @@ def test_only_what_is_taken_is_decoded(
         decoded.append(position)
         return decode(record, position, path)
 
-    monkeypatch.setattr(base, "decode", counting_decode)
+    monkeypatch.setattr(recorder, "_rule", recorder._rule._replace(decode=counting_decode))
     monkeypatch.setattr(recorder, "_rows", counting_rows)
     for query in (None, DCBQuery([DCBQueryItem(types=["a"])])):
         decoded.clear()

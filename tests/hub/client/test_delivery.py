@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from events.errors import NetworkError
-from events.values import EV_TEXT, AccessBlock, Envelope, InboxBlock, Rule
+from events.errors import AccessDeniedError, NetworkError
+from events.values import EV_TEXT, AccessBlock, Envelope, InboxBlock, LimitsBlock, Rule, is_close_event
 from hub import HubClient, LocalLink
 from hub.testing import ScriptedAgent, settle
 from tests.hub.client.network import Network, open_hub
@@ -143,6 +143,29 @@ async def test_rule_6_what_a_handler_opens_has_the_trigger_as_cause_and_is_one_d
     delegated, answer = [e for e in await net.hub.read_wal(inner[0].session_id) if e.event_type == EV_TEXT]
     assert delegated.causation_id == question.envelope_id
     assert (question.depth, delegated.depth, answer.depth) == (0, 1, 1)
+
+
+async def test_rule_6_trap_23_a_chain_of_sessions_opened_on_close_events_grows_deeper(net: Network) -> None:
+    refused: list[str] = []
+
+    async def again(envelope: Envelope) -> None:
+        if is_close_event(envelope) and len(sessions) < 6:
+            try:
+                sessions.append(await alice.open(type="consulting", target="bob"))
+            except AccessDeniedError as error:
+                refused.append(str(error))
+            else:
+                await sessions[-1].send("?")
+
+    alice = await net.agent("alice", rule=Rule(limits=LimitsBlock(delegation_depth=2)))
+    await net.agent("bob", *["!"] * 10)
+    sessions = [await alice.open(type="consulting", target="bob")]
+    alice.on_envelope(again)
+    await sessions[0].send("?")
+    await net.settle()
+    assert len(sessions) == 3
+    assert len(refused) == 1
+    assert "delegation depth 3" in refused[0]
 
 
 async def test_trap_43_recipients_share_a_value_that_nobody_can_change(net: Network) -> None:

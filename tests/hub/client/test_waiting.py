@@ -166,3 +166,30 @@ async def test_a_cancelled_wait_leaves_nothing_behind(net: Network) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert net.client.connection.watch_count == 0
+
+
+async def test_cli_2_what_is_posted_while_the_past_is_read_is_seen_once_and_in_order(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait, "PAGE", 4)
+    alice, bob, session = await conversation(net)
+    for number in range(6):
+        await session.send(str(number))
+    visible_wal, more = net.hub.visible_wal, iter("xyz")
+
+    async def interrupted(*args: Any, **kwargs: Any) -> list[Envelope]:
+        before = await visible_wal(*args, **kwargs)
+        if (text := next(more, None)) is not None:
+            await session.send(text)
+        return before
+
+    monkeypatch.setattr(net.hub, "visible_wal", interrupted)
+    seen: list[str] = []
+
+    def collect(envelope: Envelope) -> bool:
+        seen.append(envelope.text)
+        return envelope.text == "z"
+
+    await bob.wait_for_session_event(session_id=session.session_id, predicate=collect)
+    assert [text for text in seen if text] == [*"012345", *"xyz"]
+    assert alice.bound

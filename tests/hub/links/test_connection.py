@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from events.errors import AccessDeniedError
-from events.values import Envelope, Resume, Rule, TaskSpec, TaskState
+from events.values import Envelope, Passport, Resume, Rule, TaskSpec, TaskState
 from hub.links.connection import Connection
 from hub.testing import ScriptedAgent, settle
 from tests.hub.client.network import Network
@@ -77,6 +77,12 @@ async def test_trap_33_any_participant_may_close_and_the_operator_is_recorded_as
         ("enough", bob.agent_id),
         ("swept", "operator"),
     ]
+
+
+async def test_sess_7_an_agent_that_registers_through_a_link_is_its_own_actor(net: Network) -> None:
+    alice = await net.agent("alice")
+    await net.hub.register_identity(Passport(name="bob"))
+    assert [record["actor"] for record in await net.kinds("agent_registered")] == [alice.agent_id, "operator"]
 
 
 async def test_read_wal_shows_what_the_agents_of_the_connection_may_see(net: Network) -> None:
