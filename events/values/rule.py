@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, NonNegativeInt, StrictInt
 
 from events.values.base import Strings, Value, frozen_value
 
-_DURATION = re.compile(r"(\d{1,12})([smhd])")
+_DURATION = re.compile(r"([0-9]{1,12})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION_MAX_S = 100 * 366 * 86400
 """A duration beyond a century is a mistake, and would leave the calendar."""
+COUNT_MAX = (1 << 32) - 1
+"""The largest cap; 0, and not a large number, switches one off."""
 EVERYONE = ("*",)
 
 
@@ -44,8 +46,8 @@ def _duration(value: Any) -> Any:
 
 
 def _count(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected a whole number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value > COUNT_MAX:
+        raise ValueError(f"expected a whole number up to {COUNT_MAX}, got {value!r}")
     return value
 
 

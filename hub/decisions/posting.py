@@ -15,7 +15,7 @@ from events.errors import ProtocolError
 from events.governance import TurnFailed
 from events.sessions import EnvelopePosted, InboxAcknowledged
 from events.values import envelope as ev
-from events.values.envelope import Envelope, is_protocol_event, is_session_event
+from events.values.envelope import Envelope, is_protocol_event
 from events.values.frozen import EMPTY, SIZE_MAX_BYTES, FreezeError, FrozenDict, FrozenList, freeze
 from events.values.identity import AGENT_ID
 from events.values.session import SessionState
@@ -30,17 +30,6 @@ TURN_ATTEMPTS_MAX = 3
 """How often a failing turn is delivered before it is recorded as failed for good (trap 52)."""
 TEXT_LENGTH_MAX = 256
 """Longest event type, idempotency key, trace id and the like, in characters."""
-HUB_ONLY = frozenset(
-    {
-        ev.EV_EXPECTATION_VIOLATED,
-        ev.EV_TASK_STARTED,
-        ev.EV_TASK_PROGRESS,
-        ev.EV_TASK_COMPLETED,
-        ev.EV_TASK_FAILED,
-        ev.EV_TASK_EXPIRED,
-        ev.EV_TASK_CANCELLED,
-    }
-)
 
 
 class Cause(NamedTuple):
@@ -202,7 +191,7 @@ def _check_session(draft: Draft, record: SessionRecord, envelope: Envelope) -> S
             f"session {record.session_id} only accepts sends from participants, and {envelope.sender_id!r} is none",
             **facts,
         )
-    if is_session_event(envelope.event_type) or envelope.event_type in HUB_ONLY:
+    if is_protocol_event(envelope.event_type):
         raise ProtocolError(f"only the hub emits {envelope.event_type!r}", **facts)
     adapter = draft.catalogue.adapter(record.manifest.type, record.manifest.version)
     if adapter is None or record.adapter_state is None:
