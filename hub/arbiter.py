@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from events.errors import AccessDeniedError, InboxFull, NetworkError, RateLimitedError
 from events.values.envelope import Envelope
@@ -34,8 +34,7 @@ Verdict = Allow | Deny
 ALLOW = Allow()
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """One agent as an arbiter sees it."""
 
     passport: Passport
@@ -52,8 +51,7 @@ class Party:
         return self.passport.agent_id
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRequest:
+class OpenRequest(NamedTuple):
     """A session is asked for; ``open_sessions`` counts the creator's live ones, pending included."""
 
     creator: Party
@@ -63,8 +61,7 @@ class OpenRequest:
     open_sessions: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(NamedTuple):
     """An envelope is about to be accepted.
 
     Asked twice per post (RULE-12): before the session is looked at, with the listed audience and the depth; and after
@@ -78,16 +75,14 @@ class SendRequest:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRequest:
+class InboxRequest(NamedTuple):
     """A recipient is about to get another substantive envelope; ``pending`` counts those it has not acknowledged."""
 
     recipient: Party
     pending: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRequest:
+class TaskRequest(NamedTuple):
     """A task is seen for the first time; ``open_tasks`` counts the owner's live ones."""
 
     owner: Party

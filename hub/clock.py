@@ -8,6 +8,7 @@ asyncio loop. This module and ``hub.ids`` are the only ones that touch the machi
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
@@ -60,6 +61,8 @@ def now_us(clock: Clock) -> int:
     Raises:
         ValueError: the clock gave something else than an ISO-8601 time with an offset (DET-0, trap 57).
     """
+    if clock is system_clock:
+        return time.time_ns() // 1000  # the same, without the way through text
     try:
         return parse_iso(clock())
     except ValueError as error:

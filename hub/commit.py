@@ -18,7 +18,7 @@ from eventsourcing.dcb.api import DCBEvent
 
 from events.codec import encode
 from events.errors import ProtocolError, StoreError
-from events.event import OPERATOR, Event
+from events.event import HUB, OPERATOR, Event
 from events.log import EventLog
 from events.stores.base import Batch
 from hub.activity import Activity
@@ -77,6 +77,7 @@ class Committer:
         self._lost: list[tuple[asyncio.Future[None], BaseException]] = []
         self._drained = asyncio.Event()
         self._drained.set()
+        self.errands: Callable[[], Any | None] = lambda: None
         self._paranoid = os.environ.get("LEDGERHUB_PARANOID", "") not in ("", "0")
 
     async def run(self, command: Any, actor: str = OPERATOR) -> Any:
@@ -87,10 +88,19 @@ class Committer:
             StoreError: the store failed; nothing of the command is visible.
         """
         await self._recover()
+        self.run_errands()
         result, done = self._decide(command, actor)
         if done is not None:
             await asyncio.shield(done)
         return result
+
+    def run_errands(self) -> None:
+        """Decide what has gathered for the hub itself to say, so that the next command sees it and shares its commit.
+
+        ``errands`` gives that command, or None. Nobody waits for it; while the store fails it is left where it is.
+        """
+        if not self._failed and (errand := self.errands()) is not None:
+            self._decide(errand, HUB)
 
     def event_at(self, position: int) -> Event | None:
         """Return an event, durable or still on its way there, or None; O(log n)."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from events.agents import AgentUnregistered
 from events.errors import NetworkError
-from events.event import HUB, Event
+from events.event import Event
 from events.log import tagged
 from events.sessions import EnvelopePosted, SessionInviteSent
 from events.values.envelope import PRIORITIES, Envelope, is_protocol_event
@@ -117,7 +117,7 @@ class Delivery:
         self._watches: dict[str, dict[int, tuple[str, Callable[[Envelope], None]]]] = {}
         self._watch_count = 0
         self._handled: list[tuple[str, str]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        committer.errands = self._take_handled
         self._published = committer.state.position
 
     def bind(self, agent_id: str, endpoint: Endpoint) -> None:
@@ -171,11 +171,10 @@ class Delivery:
                         self._put(agent_id, envelope)
 
     async def close(self) -> None:
-        """Stop every lane, and wait for acknowledgements that were begun."""
+        """Stop every lane, and hand over the acknowledgements of what was handled."""
         for agent_id in list(self._endpoints):
             self._drop(agent_id)
-        if self._flushing is not None:
-            await self._flushing
+        self._committer.run_errands()
 
     def _show(
         self, watches: Iterable[tuple[str, Callable[[Envelope], None]]], envelope: Envelope, recipients: Sequence[str]
@@ -248,21 +247,19 @@ class Delivery:
             return
         if self._committer.state.inboxes.waits(agent_id, envelope.envelope_id) is None:
             return  # its own post there has acknowledged it
-        self._handled.append((agent_id, envelope.envelope_id))
-        if self._flushing is None:
+        if not self._handled:
             self.activity.begin()
-            self._flushing = asyncio.create_task(self._flush(), name="acknowledgements")
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._handled.append((agent_id, envelope.envelope_id))
 
-    async def _flush(self) -> None:
-        try:
-            while self._handled:
-                handled, self._handled = tuple(self._handled), []
-                await self._committer.run(Acknowledge(handled), actor=HUB)
-        except NetworkError as error:
-            self._listeners.on_error("acknowledging", error)
-        finally:
-            self._flushing = None
-            self.activity.end()
+    def _flush(self) -> None:
+        """No command came along to take the acknowledgements with it: run them by themselves."""
+        self._committer.run_errands()
+        self.activity.end()
+
+    def _take_handled(self) -> Acknowledge | None:
+        handled, self._handled = tuple(self._handled), []
+        return Acknowledge(handled) if handled else None
 
     async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:
         """Record a failed turn; returns whether the envelope is not to be handed over again."""

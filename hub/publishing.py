@@ -67,13 +67,14 @@ class Publisher:
     async def follow(self, log: EventLog, after: int) -> AsyncIterator[Event]:
         """Give the events after a position, then each new one, until the hub closes."""
         while True:
-            self._more.clear()
             for event in log.read(after=after):
                 after = event.position
                 yield event
             if self._closed:
                 return
-            await self._more.wait()
+            if log.head == after:  # else there is more; followers share one event, so clear only to wait
+                self._more.clear()
+                await self._more.wait()
 
     def _tell(self, subscriber: Subscriber, record: AuditRecord) -> None:
         try:

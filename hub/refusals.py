@@ -33,6 +33,6 @@ class Refusals:
             self._listeners.on_error(f"recording that {action} was refused to {subject}", second)
             recorded = False
         if not recorded:
-            self._left_out[refusal] = count + 1
+            self._left_out[refusal] = self._left_out.get(refusal, 0) + count + 1
             while len(self._left_out) > COUNTED_MAX:
                 del self._left_out[next(iter(self._left_out))]

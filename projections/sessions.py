@@ -207,8 +207,12 @@ class Sessions:
 
     def expected_next(self, record: SessionRecord) -> str | None:
         """Return whose turn it is, or None."""
+        return self.next_once_active(record) if record.state is SessionState.ACTIVE else None
+
+    def next_once_active(self, record: SessionRecord) -> str | None:
+        """Return whose turn it is, or will be once everybody accepted; None while the type is not loaded."""
         adapter = self.adapter(record)
-        if adapter is None or record.adapter_state is None or record.state is not SessionState.ACTIVE:
+        if adapter is None or record.adapter_state is None:
             return None
         return adapter.expected_next(record.metadata, record.adapter_state)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from events.codec import canonical
 from events.event import SCHEMAS, Event
+from events.sessions import EnvelopePosted
 from projections.base import Fold, Projection
 from projections.deadlines import Deadlines
 from projections.denials import Denials
@@ -67,12 +68,13 @@ class HubState:
         self.position, self.at_us, self.last_id = event.position, event.at_us, event.id
         session_id = getattr(body, "session_id", None)
         if session_id is not None:
-            self.plan(session_id)
+            self.plan(session_id, lapses=type(body) is not EnvelopePosted)
 
-    def plan(self, session_id: str) -> None:
-        """Compute anew when a session lapses and when its next expectation is due."""
+    def plan(self, session_id: str, *, lapses: bool = True) -> None:
+        """Compute anew when a session's next expectation is due and, unless that cannot have changed, its lapse."""
         record = self.sessions.live.get(session_id)
-        self.lapses.schedule(session_id, None if record is None else record.lapses_us)
+        if lapses:
+            self.lapses.schedule(session_id, None if record is None else record.lapses_us)
         self.expectations.schedule(session_id, None if record is None else self.catalogue.next_deadline_us(record))
 
     def replay(self, events: Iterable[Event]) -> HubState:

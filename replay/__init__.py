@@ -1,1 +1,22 @@
-"""Ask a log what happened, and why."""
+"""Ask a log what happened, and why: ``History`` is the library, ``replay`` the command."""
+
+from replay.damage import Finding, Kind, Part
+from replay.errors import QuestionError
+from replay.history import Evidence, History, Rebuilt
+from replay.query import Query
+from replay.state import look
+from replay.verify import Report, verify
+
+__all__ = [
+    "Evidence",
+    "Finding",
+    "History",
+    "Kind",
+    "Part",
+    "Query",
+    "QuestionError",
+    "Rebuilt",
+    "Report",
+    "look",
+    "verify",
+]

@@ -92,11 +92,9 @@ def is_close_event(envelope: Envelope) -> bool:
     return envelope.event_type in (EV_SESSION_CLOSED, EV_SESSION_EXPIRED)
 
 
-def is_session_event(event_type: str) -> bool:
-    """Say whether only the hub (and an invitee answering) may emit this type (SESS-7)."""
-    return event_type.startswith("ag2.session.")
-
-
 def is_protocol_event(event_type: str) -> bool:
-    """Say whether a type is neither counted by inboxes and rates nor stopped by them (RULE-10)."""
+    """Say whether only the hub (and an invitee answering) emits a type, which inboxes and rates pass over.
+
+    SESS-7 and RULE-10: what agents could emit by such a name would evade their caps.
+    """
     return event_type.startswith(("ag2.session.", "ag2.task.", "ag2.expectation."))

@@ -21,11 +21,16 @@ from projections.state import HubState
 
 
 class Decision(NamedTuple):
-    """What was decided: events to append as one, what they depend on, and what the caller gets."""
+    """What was decided: events to append as one, the draft they come from, and what the caller gets."""
 
     events: list[Event]
-    boundary: DCBQuery
+    draft: Draft
     result: Any
+
+    @property
+    def boundary(self) -> DCBQuery:
+        """The consistency boundary; a sole writer has no use for it, so it is made when it is asked for."""
+        return self.draft.boundary
 
 
 class RecordOpening(NamedTuple):
@@ -91,4 +96,4 @@ def decide(
     """
     draft = Draft(state, arbiter, catalogue, actor, at_us, new_id)
     result = DECISIONS[type(command)](draft, command)
-    return Decision(draft.events, draft.boundary, result)
+    return Decision(draft.events, draft, result)

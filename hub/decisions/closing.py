@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from events.agents import AgentObserved
+from events.agents import AgentObserved, AgentResumeSet, AgentUnregistered
 from events.event import HUB
 from events.sessions import SessionClosed, SessionExpired
 from events.tasks import TaskExpired
-from hub.decisions.draft import Draft
+from hub.decisions.draft import Draft, guarded
 from projections.sessions import SessionRecord
 from projections.tasks import TaskRecord
 
@@ -42,6 +42,16 @@ def expire(draft: Draft, record: SessionRecord) -> None:
     draft.add(SessionExpired(record.session_id, draft.sequence(record)))
 
 
+def check_departure(draft: Draft, record: SessionRecord, agent_id: str) -> None:
+    """Let the session type pass a turn on where nobody sees it (trap 1); raises ProtocolError when it cannot."""
+    adapter = draft.catalogue.adapter(record.manifest.type, record.manifest.version)
+    if adapter is None or record.adapter_state is None:
+        return
+    what = f"session type {record.manifest.type!r}"
+    after = guarded(f"fold_departure of {what}", adapter.fold_departure, agent_id, record.adapter_state)
+    guarded(f"expected_next of {what}", adapter.expected_next, record.metadata, after)
+
+
 def _expire_tasks(draft: Draft, record: SessionRecord, cause: str | None) -> None:
     for task in draft.state.tasks.in_session(record.session_id):
         expire_task(draft, task, record, "session_closed", cause)
@@ -64,6 +74,7 @@ def expire_task(
 def observe_task_end(draft: Draft, task: TaskRecord, outcome: str, latency_us: int, cause: str) -> None:
     """Add the observation of a task's capability, when it has one and its owner is still there (TASK-3)."""
     owner = draft.state.registry.get(task.owner_id)
+    draft.depends_on(f"agent:{task.owner_id}", types=(AgentUnregistered, AgentResumeSet, AgentObserved))
     if task.capability is None or owner is None:
         return
     seen = sum(1 for e in draft.events if isinstance(e.body, AgentObserved) and e.body.agent_id == task.owner_id)

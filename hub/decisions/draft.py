@@ -50,17 +50,19 @@ class Draft:
         self.at_us = at_us
         self.new_id = new_id
         self.events: list[Event] = []
-        self._boundary: list[DCBQueryItem] = []
+        self._boundary: list[tuple[tuple[str, ...], tuple[type, ...]]] = []
         self._sequences: dict[str, int] = {}
 
     @property
     def boundary(self) -> DCBQuery:
         """The consistency boundary: what, recorded meanwhile, could have changed the decision."""
-        return DCBQuery(self._boundary)
+        return DCBQuery(
+            [DCBQueryItem([SCHEMAS[cls].name for cls in types], list(tags)) for tags, types in self._boundary]
+        )
 
     def depends_on(self, *tags: str, types: tuple[type, ...] = ()) -> None:
         """Widen the boundary by the events that have all of these tags and one of these types (none: any)."""
-        self._boundary.append(DCBQueryItem(types=[SCHEMAS[cls].name for cls in types], tags=list(tags)))
+        self._boundary.append((tags, types))
 
     def add(self, body: Any, *, event_id: str = "", cause: str | None = None, actor: str = "") -> Event:
         """Add an event: the first is the actor's own, those that follow from it are the hub's unless said otherwise."""

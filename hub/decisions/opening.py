@@ -158,6 +158,8 @@ def _on_trial(draft: Draft, adapter: SessionAdapter, created: Event) -> SessionR
         wanted = f"exactly {low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
         raise ProtocolError(f"a {adapter.manifest.type} session takes {wanted} participants, not {count}")
     guarded(f"validate_create of {what}", adapter.validate_create, record.metadata)
+    guarded(f"expected_next of {what}", adapter.expected_next, record.metadata, record.adapter_state)
+    guarded(f"dump_state of {what}", adapter.dump_state, record.adapter_state)
     return record
 
 
@@ -190,5 +192,6 @@ def answer_invite(draft: Draft, command: AnswerInvite) -> str:
         return answer.id
     answer = draft.add(SessionInviteAccepted(command.session_id, command.agent_id, place), cause=record.session_id)
     if record.pending_acks == (command.agent_id,):
+        guarded(f"expected_next of {record.manifest.type!r}", draft.state.sessions.next_once_active, record)
         draft.add(SessionOpened(command.session_id, draft.sequence(record)), cause=answer.id)
     return answer.id

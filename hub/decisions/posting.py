@@ -67,26 +67,41 @@ def post(draft: Draft, command: Post) -> str:
     adapter = _check_session(draft, record, envelope)
     audience = _audience(record, envelope)
     _check_flow(draft, sender, envelope, record, audience, depth)
-    envelope = dataclasses.replace(
-        envelope,
-        depth=depth,
-        envelope_id=draft.new_id(),
-        sequence=draft.sequence(record),
-        created_at=iso(draft.at_us),
-    )
+    envelope = _stamped(envelope, depth, draft.new_id(), draft.at_us, draft.sequence(record))
     metadata, state = record.metadata, record.adapter_state
     what = f"session type {record.manifest.type!r}"
     recipients = _deliverable(draft, sender, envelope, audience)
-    _check_inboxes(draft, envelope, recipients)
+    _check_inboxes(draft, recipients)
     guarded(f"validate_send of {what}", adapter.validate_send, metadata, envelope, state)
     _add_posted(draft, adapter, envelope, recipients, digest)
-    if not is_protocol_event(envelope.event_type):
-        seen, rest = split_data(adapter, envelope.event_data)
-        folded = dataclasses.replace(envelope, event_data=seen) if rest else envelope
-        after = guarded(f"fold of {what}", adapter.fold, folded, state)
-        result = guarded(f"on_accepted of {what}", adapter.on_accepted, metadata, envelope, after)
-        _follow_up(draft, record, result, envelope.envelope_id)
+    seen, rest = split_data(adapter, envelope.event_data)
+    folded = dataclasses.replace(envelope, event_data=seen) if rest else envelope
+    after = guarded(f"fold of {what}", adapter.fold, folded, state)
+    guarded(f"expected_next of {what}", adapter.expected_next, metadata, after)
+    result = guarded(f"on_accepted of {what}", adapter.on_accepted, metadata, envelope, after)
+    _follow_up(draft, record, result, envelope.envelope_id)
     return envelope.envelope_id
+
+
+def _stamped(envelope: Envelope, depth: int, envelope_id: str, at_us: int, sequence: int) -> Envelope:
+    """Return the envelope with what is the hub's to say (ENV-1)."""
+    return Envelope(
+        envelope.session_id,
+        envelope.sender_id,
+        envelope.audience,
+        envelope.event_type,
+        envelope.event_data,
+        envelope_id,
+        envelope.task_id,
+        envelope.causation_id,
+        envelope.trace_id,
+        envelope.priority,
+        depth,
+        envelope.idempotency_key,
+        iso(at_us),
+        envelope.ttl_seconds,
+        sequence,
+    )
 
 
 def _shaped(envelope: Envelope) -> Envelope:
@@ -225,10 +240,8 @@ def _check_flow(
     reached = [draft.party(agent_id) for agent_id in audience] if envelope.audience is None else []
     for agent_id in audience:
         draft.depends_on(f"agent:{agent_id}", types=_CHANGES_DELIVERY)
-    retry_after_s = None
-    if not is_protocol_event(envelope.event_type):
-        cap = sender.rule.rate.envelopes_per_minute
-        retry_after_s = draft.state.rates.retry_after_s(sender.agent_id, cap, draft.at_us)
+    cap = sender.rule.rate.envelopes_per_minute
+    retry_after_s = draft.state.rates.retry_after_s(sender.agent_id, cap, draft.at_us)
     request = SendRequest(sender, reached, envelope.event_type, depth, retry_after_s)
     draft.permit(draft.arbiter.authorize_send(request))
 
@@ -245,9 +258,7 @@ def _deliverable(draft: Draft, sender: Party, envelope: Envelope, audience: list
     )
 
 
-def _check_inboxes(draft: Draft, envelope: Envelope, recipients: tuple[str, ...]) -> None:
-    if is_protocol_event(envelope.event_type):
-        return
+def _check_inboxes(draft: Draft, recipients: tuple[str, ...]) -> None:
     for agent_id in recipients:
         request = InboxRequest(draft.party(agent_id), draft.state.inboxes.depth(agent_id))
         draft.permit(draft.arbiter.authorize_inbox(request))

@@ -25,16 +25,15 @@ def record_denial(draft: Draft, command: RecordDenial) -> bool:
     if draft.state.denials.recorded(refusal, draft.at_us):
         return False
     session_id = command.session_id if command.session_id and AGENT_ID.fullmatch(command.session_id) else None
-    draft.depends_on("hub")
-    draft.add(
-        AccessDenied(
-            refusal.subject,
-            refusal.action,
-            refusal.target,
-            refusal.error,
-            session_id,
-            command.left_out,
-            command.message[:2000],
-        )
+    body = AccessDenied(
+        refusal.subject,
+        refusal.action,
+        refusal.target,
+        refusal.error,
+        session_id,
+        command.left_out,
+        command.message[:2000],
     )
+    draft.depends_on(body.tags()[0], types=(AccessDenied,))
+    draft.add(body)
     return True

@@ -18,7 +18,7 @@ from events.values.envelope import Envelope
 from events.values.identity import Passport, Resume, name_problem
 from events.values.rule import Rule
 from events.values.session import SessionState
-from hub.decisions.closing import close
+from hub.decisions.closing import check_departure, close
 from hub.decisions.draft import Draft, guarded
 from hub.protocols.base import SessionAdapter
 from projections.observed import OUTCOMES
@@ -122,6 +122,8 @@ def unregister(draft: Draft, command: Unregister) -> None:
     draft.depends_on(f"agent:{command.agent_id}")
     gone = draft.add(AgentUnregistered(command.agent_id, record.passport.name))
     for session in list(draft.state.sessions.of_agent(command.agent_id)):
+        draft.depends_on(f"session:{session.session_id}")
+        check_departure(draft, session, command.agent_id)
         draft.add(SessionParticipantLeft(session.session_id, command.agent_id), cause=gone.id)
         if _stuck_without(draft, session, command.agent_id):
             close(draft, session, "participant_left", cause=gone.id)

@@ -10,7 +10,7 @@ from events.sessions import SessionParticipantHidden
 from events.values.envelope import Envelope
 from events.values.frozen import FrozenDict, freeze
 from events.values.session import Expectation, SessionState
-from hub.decisions.closing import close, expire, expire_task
+from hub.decisions.closing import check_departure, close, expire, expire_task
 from hub.decisions.draft import Draft
 from hub.expectations import Evaluator, ExpectationContext, Violation, ViolationEffect, ViolationHandler, unrecorded
 from projections.sessions import SessionRecord
@@ -97,6 +97,10 @@ def _violation(
             return None
         effect = handler.handle(expectation, violation, context.metadata)
         freeze(violation.detail, "detail")
+        if strangers := [who for who in violation.violators if who not in context.record.participants]:
+            raise ValueError(f"the violators {strangers} do not take part in the session")
+        for agent_id in effect.hide:
+            check_departure(draft, context.record, agent_id)
     except Exception as error:
         command.failed(f"expectation {expectation.name!r} of session {command.session_id}", error)
         return None
