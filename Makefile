@@ -44,9 +44,8 @@ bench: $(BENCH) ## every benchmark beside its peer; writes benchmarks/RESULTS.md
 bench-quick: $(BENCH) ## the same, smaller, in under two minutes
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
-profile: $(BENCH) ## where the time of a benchmark goes: make profile ARGS=P1
-	@$(BIN)/python -m cProfile -o .venv/profile.prof -m benchmarks --quick $(ARGS)
-	@$(BIN)/python -c 'import pstats; pstats.Stats(".venv/profile.prof").sort_stats("cumulative").print_stats(60)'
+profile: $(BENCH) ## where the time of P1 goes on this side, by function
+	@$(BIN)/python -m benchmarks.profiling $(ARGS)
 
 soak: $(DEV) ## the suite in ever new orders until a failure or SOAK_MINUTES (30) are over
 	@end=$$((SECONDS + 60 * $(SOAK_MINUTES))); rounds=0; \

@@ -39,6 +39,7 @@ import events.sessions
 import events.tasks  # noqa: F401  (importing the four modules registers every body)
 from events.errors import CorruptLogError, StoreError
 from events.event import BODIES, NO_DEFAULT, SCHEMAS, Event, FieldSpec, Schema
+from events.stores.record import RECORD_RULES, RecordRule
 from events.stores.record import decode as decode_any
 from events.stores.record import encode as encode_any
 from events.values.frozen import FrozenDict, FrozenList
@@ -304,3 +305,6 @@ def _upcast(schema: Schema, version: int, facts: dict[str, Any], content: dict[s
             type=schema.name,
             version=version,
         )
+
+
+RECORD_RULES["event"] = RecordRule(record_of, event_of, leaf_bytes)

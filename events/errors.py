@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+MESSAGE_LENGTH_MAX = 600
+"""Longer sentences, which repeat what was given, are cut; the facts keep it whole."""
+
+
 class NetworkError(Exception):
     """Root of everything the hub refuses or fails at.
 
@@ -21,6 +25,8 @@ class NetworkError(Exception):
 
     def __init__(self, message: str, **facts: Any) -> None:
         """Keep the sentence and its facts."""
+        if len(message) > MESSAGE_LENGTH_MAX:
+            message = f"{message[:MESSAGE_LENGTH_MAX]}…"
         super().__init__(message)
         self.message = message
         self.facts = facts

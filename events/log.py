@@ -22,8 +22,12 @@ LINEAR_EVENTS = 32
 
 
 def tagged(*tags: str, types: Sequence[type] = ()) -> DCBQuery:
-    """Return the query for events that have all of these tags and, when given, one of these body classes."""
-    return DCBQuery([DCBQueryItem(types=[SCHEMAS[cls].name for cls in types], tags=list(tags))])
+    """Return the query for events that have all of these tags and, when given, one of these body classes.
+
+    A lone surrogate, which no recorded tag holds, becomes a question mark: it finds nothing rather than fail.
+    """
+    texts = [tag if tag.isascii() else tag.encode(errors="replace").decode() for tag in tags]
+    return DCBQuery([DCBQueryItem(types=[SCHEMAS[cls].name for cls in types], tags=texts)])
 
 
 class EventLog:

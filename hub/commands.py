@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,16 +28,22 @@ from events.values import (
     TaskSpec,
     TaskState,
 )
+from events.values.identity import AGENT_ID
 from hub.auth import AuthRegistry
 from hub.decisions import posting, registration, sweeping, tasks
 from hub.decisions.closing import CloseSession
 from hub.decisions.opening import AnswerInvite, CreateSession
+from hub.decisions.shapes import check
 from hub.handshake import Handshakes
 from hub.ids import AscendingIds
 from hub.reads import Reads
 from hub.refusals import RECORDED, Refusals
 from hub.sweepers import Sweepers
 from projections.archive import fold_session, fold_task, session_outcome
+
+
+LATENCY_MS_MAX = 1 << 40
+"""More, and the hub has been watching for decades."""
 
 
 class Commands(Reads):
@@ -76,7 +82,9 @@ class Commands(Reads):
             ProtocolError: the name is held by a live agent, or is no name.
             AccessDeniedError: the arbiter refuses.
         """
-        command = registration.Register(passport, resume or Resume(), rule or Rule(), skill, by_itself)
+        resume, rule = Resume() if resume is None else resume, Rule() if rule is None else rule
+        command = registration.Register(passport, resume, rule, skill, by_itself)
+        check(command)
         try:
             await self.auth.verify(passport, passport.auth)
             agent_id: str = await self._run(command, OPERATOR)
@@ -100,6 +108,8 @@ class Commands(Reads):
             NotFoundError: no live agent has this name.
             AuthError: refused.
         """
+        if not isinstance(auth, AuthBlock):
+            raise ProtocolError(f"auth is of the type {type(auth).__name__}; it has to be AuthBlock")
         passport = await self.get_agent(name)
         try:
             await self.auth.verify(passport, auth)
@@ -136,6 +146,9 @@ class Commands(Reads):
         actor: str = OPERATOR,
     ) -> None:
         """Count an outcome (completed, failed, expired) of a capability seen outside of any task (TASK-3)."""
+        given: Any = latency_ms
+        if given is not None and not (isinstance(given, int | float) and 0 <= given < LATENCY_MS_MAX):
+            raise ProtocolError(f"latency_ms is {given!r:.80}; it has to be milliseconds, 0 or more")
         latency_us = None if latency_ms is None else round(latency_ms * 1000)
         command = registration.RecordObservation(agent_id, capability, outcome, latency_us)
         await self._guarded(command, actor, "record_observation", agent_id)
@@ -178,16 +191,18 @@ class Commands(Reads):
 
         Cancelling the call closes the session (trap 6).
         """
-        resolve = self._state.registry.resolve
-        people = [target] if isinstance(target, str) else list(target)
+        wanted: Any = target
+        people = list(wanted) if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
+        if intent is not None and isinstance(labels, Mapping | None):
+            labels = {**(labels or {}), "intent": intent}
         command = CreateSession(
-            str(type),
-            resolve(creator_id) or creator_id,
-            tuple(resolve(person) or person for person in people),
+            type,
+            self._resolve(creator_id),
+            tuple(map(self._resolve, people)),
             round(self._invite_ack_timeout_s * 1_000_000),
             ttl,
             knobs,
-            {**(labels or {}), **({} if intent is None else {"intent": intent})},
+            labels,
             self._cause(cause),
             depth,
         )
@@ -235,9 +250,11 @@ class Commands(Reads):
             NotFoundError, AccessDeniedError, RateLimitedError, InboxFull, ProtocolError: in the order of RULE-12.
             StoreError: the store failed; the envelope is not in the log.
         """
-        command: Any
+        command: Any = posting.Post(envelope)
+        check(command)
         if envelope.event_type in (EV_SESSION_INVITE_ACK, EV_SESSION_INVITE_REJECT):
-            reason = envelope.event_data.get("reason", "")
+            data: Any = envelope.event_data
+            reason = data.get("reason", "") if isinstance(data, Mapping) else ""
             accept = envelope.event_type == EV_SESSION_INVITE_ACK
             command = AnswerInvite(envelope.session_id, envelope.sender_id, accept, str(reason)[:2000])
         else:
@@ -260,15 +277,18 @@ class Commands(Reads):
     def _sent_in_ended(self, envelope: Envelope) -> Any:
         """What an idempotency key stands for in a session that has left memory (ENV-4)."""
         key, session_id = envelope.idempotency_key, envelope.session_id
-        if key is None or session_id in self._state.sessions.live:
+        if key is None or not all(isinstance(text, str) for text in (key, session_id, envelope.sender_id)):
+            return None
+        if session_id in self._state.sessions.live:
             return None
         record = fold_session(self._log, session_id, self._catalogue, self._committer.undurable())
         return None if record is None else record.sent.get((envelope.sender_id, key))
 
     async def acknowledge(self, agent_id: str, envelope_id: str, *, actor: str = OPERATOR) -> None:
         """Say that an agent is done with an envelope; one that does not wait is no error (RULE-9)."""
-        self._agent(agent_id)
         command = posting.Acknowledge(((agent_id, envelope_id),))
+        check(command)
+        self._agent(agent_id)
         await self._guarded(command, actor, "acknowledge", envelope_id)
 
     async def report_turn_failure(
@@ -276,6 +296,10 @@ class Commands(Reads):
     ) -> bool:
         """Record that an agent's turn failed; returns whether the envelope is not delivered again (trap 52)."""
         command = posting.FailTurn(agent_id, session_id, envelope_id, error)
+        check(command)
+        event = self._log.find(envelope_id)
+        if event is None or getattr(event.body, "session_id", None) != session_id:
+            raise NotFoundError(f"no envelope {envelope_id!r} in session {session_id!r}", envelope_id=envelope_id)
         final: bool = await self._guarded(command, actor, "report_turn_failure", envelope_id, session_id)
         return final
 
@@ -292,7 +316,9 @@ class Commands(Reads):
         actor: str = OPERATOR,
     ) -> TaskMetadata:
         """Record that a task started; a known one is left as it is (trap 56). Without an id the hub draws one."""
-        task_id = task_id or self._ids()
+        task_id = self._ids() if task_id is None else task_id
+        check(tasks.ObserveTask(session_id, owner_id, spec, task_id, cause))
+        self._cause(cause)
         on_its_way = any(getattr(event.body, "task_id", None) == task_id for event in self._committer.undurable())
         known = on_its_way or (task_id not in self._state.tasks.open and fold_task(self._log, task_id) is not None)
         command = tasks.ObserveTask(session_id, owner_id, spec, task_id, cause, known)
@@ -310,6 +336,8 @@ class Commands(Reads):
         actor: str = OPERATOR,
     ) -> TaskMetadata:
         """Record progress or the end of a task; a task that ended stays as it ended (TASK-4)."""
+        if state not in tuple(TaskState):
+            raise ProtocolError(f"the task state {state!r:.80} is none of {', '.join(TaskState)}")
         command = tasks.UpdateTask(task_id, TaskState(state), progress, result, error)
         try:
             await self._guarded(command, actor, "task", task_id)
@@ -321,9 +349,11 @@ class Commands(Reads):
 
     # Inside.
 
-    def _cause(self, envelope_id: str | None) -> posting.Cause | None:
-        if not envelope_id:
+    def _cause(self, envelope_id: Any) -> posting.Cause | None:
+        if envelope_id is None:
             return None
+        if not isinstance(envelope_id, str) or not AGENT_ID.fullmatch(envelope_id):
+            raise ProtocolError(f"{envelope_id!r:.80} is no causation_id: an envelope id is 32 lower-case hex")
         found = self._causes.get(envelope_id)
         if found is None and (event := self._log.find(envelope_id)) is not None:
             session_id = getattr(event.body, "session_id", None)
@@ -339,7 +369,8 @@ class Commands(Reads):
         try:
             return await self._run(command, actor)
         except RECORDED as error:
-            subject = getattr(command, "creator_id", actor) if actor == OPERATOR else actor
+            asked_by = getattr(command, "creator_id", getattr(command, "owner_id", actor))
+            subject = asked_by if actor == OPERATOR else actor
             await self._refusals.note(
                 error, subject=subject, action=action, target=target, session_id=session_id, actor=actor
             )

@@ -78,6 +78,7 @@ class Committer:
         self._drained = asyncio.Event()
         self._drained.set()
         self.errands: Callable[[], Any | None] = lambda: None
+        self.errand_failed: Callable[[Any], None] = lambda errand: None
         self._paranoid = os.environ.get("LEDGERHUB_PARANOID", "") not in ("", "0")
 
     async def run(self, command: Any, actor: str = OPERATOR) -> Any:
@@ -97,10 +98,13 @@ class Committer:
     def run_errands(self) -> None:
         """Decide what has gathered for the hub itself to say, so that the next command sees it and shares its commit.
 
-        ``errands`` gives that command, or None. Nobody waits for it; while the store fails it is left where it is.
+        ``errands`` gives that command, or None. Nobody waits for it; while the store fails it is left where it is, and
+        when the store fails it, ``errand_failed`` gets it back.
         """
         if not self._failed and (errand := self.errands()) is not None:
-            self._decide(errand, HUB)
+            _, done = self._decide(errand, HUB)
+            if done is not None:
+                done.add_done_callback(lambda done: self.errand_failed(errand) if done.exception() else None)
 
     def event_at(self, position: int) -> Event | None:
         """Return an event, durable or still on its way there, or None; O(log n)."""

@@ -117,7 +117,8 @@ class Delivery:
         self._watches: dict[str, dict[int, tuple[str, Callable[[Envelope], None]]]] = {}
         self._watch_count = 0
         self._handled: list[tuple[str, str]] = []
-        committer.errands = self._take_handled
+        self._unrecorded: list[tuple[str, str]] = []
+        committer.errands, committer.errand_failed = self._take_handled, self._put_back
         self._published = committer.state.position
 
     def bind(self, agent_id: str, endpoint: Endpoint) -> None:
@@ -254,12 +255,19 @@ class Delivery:
 
     def _flush(self) -> None:
         """No command came along to take the acknowledgements with it: run them by themselves."""
-        self._committer.run_errands()
-        self.activity.end()
+        try:
+            self._committer.run_errands()
+        finally:
+            self.activity.end()
 
     def _take_handled(self) -> Acknowledge | None:
-        handled, self._handled = tuple(self._handled), []
+        handled = (*self._unrecorded, *self._handled)
+        self._unrecorded, self._handled = [], []
         return Acknowledge(handled) if handled else None
+
+    def _put_back(self, errand: Acknowledge) -> None:
+        """The store failed: acknowledge with the next command."""
+        self._unrecorded += errand.handled
 
     async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:
         """Record a failed turn; returns whether the envelope is not to be handed over again."""

@@ -25,7 +25,7 @@ from hub.activity import Activity
 from hub.arbiter import Arbiter, RuleBasedArbiter
 from hub.auth import AuthRegistry
 from hub.catalogue import Catalogue, library_version
-from hub.clock import Clock, Timers, now_us, system_clock, timers_of
+from hub.clock import Clock, Timers, now_us, system_clock, timers_of, yield_once
 from hub.commands import Commands
 from hub.commit import Committer, Port, Routed
 from hub.decisions import RecordOpening, posting, sweeping
@@ -123,7 +123,7 @@ class Hub(Commands):
             StoreLockedError: another process writes this log.
             StoreError: the log cannot be opened, or was written by a newer library.
             CorruptLogError: the log's bytes are not what was written.
-            ValueError: the clock or the ids are not usable (DET-0).
+            ValueError: the store is none, or the clock or the ids are not usable (DET-0).
 
         Cost: O(events since the last projection checkpoint).
         """
@@ -143,6 +143,8 @@ class Hub(Commands):
 
     async def start(self) -> Hub:
         """Open a hub that was constructed; ``open`` does both."""
+        if not isinstance(self.store, LogRecorder):
+            raise ValueError("a hub needs a store: give MemoryKnowledgeStore() or DiskKnowledgeStore(path)")
         if self._opened:
             raise ProtocolError("this hub was opened already; open another one on the same store after closing it")
         self._now_us()
@@ -200,6 +202,7 @@ class Hub(Commands):
             connection.close()
         self._save_checkpoint()
         self._publisher.close()
+        await yield_once()  # so that followers who wait read to the end
         self._log.close()
         await asyncio.to_thread(self.store.close)
         _TAKEN.discard(self.store)

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator
 
+from events.errors import StoreError
 from events.event import Event
 from events.log import EventLog
 from events.sessions import EnvelopePosted
@@ -65,11 +66,18 @@ class Publisher:
         self._more.set()
 
     async def follow(self, log: EventLog, after: int) -> AsyncIterator[Event]:
-        """Give the events after a position, then each new one, until the hub closes."""
+        """Give the events after a position, then each new one, until the hub closes.
+
+        Whoever waits for the next one gets all there were; whoever is slower than the closing gets no more.
+        """
         while True:
-            for event in log.read(after=after):
-                after = event.position
-                yield event
+            try:
+                for event in log.read(after=after):
+                    after = event.position
+                    yield event
+            except StoreError:
+                if not self._closed:
+                    raise
             if self._closed:
                 return
             if log.head == after:  # else there is more; followers share one event, so clear only to wait

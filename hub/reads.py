@@ -48,7 +48,7 @@ class Reads:
 
     def find_agent_id(self, name: str) -> str | None:
         """Return the id of the live agent with this name, or None; O(1)."""
-        return self._state.registry.names.get(name)
+        return self._state.registry.names.get(_text(name))
 
     def name_for(self, agent_id: str, default: str | None = None) -> str:
         """Return the name behind an id, of one that unregistered too; else the default, else the id itself.
@@ -70,7 +70,7 @@ class Reads:
 
     async def get_agent(self, name_or_id: str) -> Passport:
         """Return a live agent's passport by id or name; NotFoundError for anybody else."""
-        return self._agent(self._state.registry.resolve(name_or_id) or name_or_id).passport
+        return self._agent(self._resolve(name_or_id)).passport
 
     async def get_rule(self, agent_id: str) -> Rule:
         """Return the rule that holds for a live agent."""
@@ -184,8 +184,10 @@ class Reads:
 
         Raises:
             NotFoundError: there never was such a session.
+            ValueError: ``since`` or ``until`` is not a whole number from 0.
         """
         self._known(session_id)
+        _check_slice(since, until)
         return list(read_wal(self._log, session_id, since, until))
 
     async def visible_wal(
@@ -193,6 +195,7 @@ class Reads:
     ) -> list[Envelope]:
         """Return what of the slice any of these agents may see: the filter of live delivery (trap 53)."""
         self._known(session_id)
+        _check_slice(since, until)
         return list(read_wal(self._log, session_id, since, until, Viewers(self._log, session_id, agent_ids)))
 
     def session_sequence(self, session_id: str) -> int:
@@ -264,7 +267,7 @@ class Reads:
         return list(islice((t for t in tasks if t is not None and (wanted is None or t.state is wanted)), limit))
 
     def _task(self, task_id: str) -> TaskMetadata | None:
-        record = self._state.tasks.open.get(task_id)
+        record = self._state.tasks.open.get(_text(task_id))
         if record is None:
             return fold_task(self._log, task_id)
         started = self._event(record.position)
@@ -283,8 +286,12 @@ class Reads:
 
     # Helpers.
 
+    def _resolve(self, name_or_id: str) -> str:
+        """Return the id behind a name; what is neither stays as it is, for others to refuse."""
+        return self._state.registry.resolve(_text(name_or_id)) or name_or_id
+
     def _agent(self, agent_id: str) -> AgentRecord:
-        record = self._state.registry.get(agent_id)
+        record = self._state.registry.get(_text(agent_id))
         if record is None:
             raise NotFoundError(f"no live agent {agent_id!r}", agent_id=agent_id)
         return record
@@ -298,7 +305,7 @@ class Reads:
         return self._event(position).body
 
     def _session(self, session_id: str) -> SessionRecord:
-        record = self._state.sessions.live.get(session_id)
+        record = self._state.sessions.live.get(_text(session_id))
         if record is None:
             record = fold_session(self._log, session_id, self._catalogue)
         if record is None:
@@ -306,7 +313,18 @@ class Reads:
         return record
 
     def _known(self, session_id: str) -> None:
-        if session_id in self._state.sessions.live:
+        if _text(session_id) in self._state.sessions.live:
             return
         if next(self._log.read(tagged(f"session:{session_id}", types=(SessionCreated,)), limit=1), None) is None:
             raise NotFoundError(f"no session {session_id!r}", session_id=session_id)
+
+
+def _text(given: object) -> str:
+    """Return what was given for an id or name, if it is text; nothing is found by ``""``."""
+    return given if isinstance(given, str) else ""
+
+
+def _check_slice(since: Any, until: Any) -> None:
+    for name, number in (("since", since), ("until", 0 if until is None else until)):
+        if not isinstance(number, int) or number < 0:
+            raise ValueError(f"{name} is {number!r:.80}; it counts envelopes of a session, in whole numbers from 0")

@@ -25,7 +25,7 @@ from events.sessions import (
     SessionParticipantLeft,
 )
 from events.tasks import TERMINAL, TaskProgressed, TaskStarted
-from events.values.envelope import Envelope, is_protocol_event
+from events.values.envelope import EV_PACKET, EV_TEXT, Envelope, is_protocol_event
 from events.values.session import Participant, SessionManifest, SessionMetadata, SessionState
 from events.values.times import iso, maybe_iso
 from projections.base import Fold
@@ -297,6 +297,8 @@ class Sessions:
             record.adapter_state = adapter.fold(posted_envelope(event, facts_only=True), before)
             if record.adapter_state is not before:
                 self._turn(record, event, body.sequence, body.sender_id)
+        if body.event_type not in (EV_TEXT, EV_PACKET):
+            return  # a reply is owed to words, and words are a reply (GOV-1)
         record.owed.pop(body.sender_id, None)
         if body.audience is not None:
             for agent_id in body.recipients:

@@ -1,5 +1,6 @@
 """Ask a log what happened, and why: ``History`` is the library, ``replay`` the command."""
 
+import hub as _hub  # noqa: F401  (first: it checks that the packages below are ledgerhub's own)
 from replay.damage import Finding, Kind, Part
 from replay.errors import QuestionError
 from replay.history import Evidence, History, Rebuilt

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from events.codec import event_of, leaf_bytes, record_of
-from events.stores.base import RECORD_RULES, Batch, LogRecorder, new_origin
+import events.codec  # noqa: F401  (registers the record rule ``event``)
+from events.stores.base import Batch, LogRecorder, new_origin
 from events.stores.lmdb import Durability, LmdbRecorder
 from events.stores.lmdb_env import MAP_SIZE_BYTES
 from events.stores.memory import MemoryRecorder
-from events.stores.record import RecordRule
 
 __all__ = [
     "Batch",
@@ -21,8 +20,6 @@ __all__ = [
     "MemoryKnowledgeStore",
     "MemoryRecorder",
 ]
-
-RECORD_RULES["event"] = RecordRule(record_of, event_of, leaf_bytes)
 
 
 class MemoryKnowledgeStore(MemoryRecorder):

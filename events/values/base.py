@@ -14,7 +14,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from events.values.frozen import FreezeError, FrozenDict, freeze, thaw
 
 T = TypeVar("T")
-_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+SENTENCE_LENGTH_MAX = 600
 
 
 def _explain(error: pydantic.ValidationError) -> str:
@@ -23,7 +24,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     path = ".".join(str(part) for part in first["loc"])
     complaint = first["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{error.title}{f'.{path}' if path else ''}: {complaint}{more}"
+    return f"{error.title}{f'.{path}' if path else ''}: {complaint}{more}"[:SENTENCE_LENGTH_MAX]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,7 @@ class Envelope:
             object.__setattr__(self, "event_data", freeze(self.event_data))
         except (FreezeError, RecursionError):
             return  # kept as given: the hub refuses it by name when it is posted (ENV-3)
-        if self.audience is not None and not isinstance(self.audience, str):
+        if isinstance(self.audience, Iterable) and not isinstance(self.audience, str):
             object.__setattr__(self, "audience", FrozenList(self.audience))
 
     @property

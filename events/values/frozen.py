@@ -111,7 +111,9 @@ def _checked_depth(value: Any, where: str, depth: int) -> Any:
 
 def _freeze_odd(value: Any, where: str) -> Any:
     """Subclasses of the plain types (``StrEnum`` and the like) become the plain type; the rest is refused."""
-    for plain in (str, int, float):
+    if isinstance(value, str):
+        return freeze(str.__str__(value), where)  # what JSON makes of it: an enum's own str() may be its name
+    for plain in (int, float):
         if isinstance(value, plain):
             return freeze(plain(value), where)
     raise FreezeError(f"{where} is a {type(value).__name__}, which JSON cannot carry; convert it to text or a mapping")

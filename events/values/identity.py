@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, field_validator
 
 from events.values.base import JsonMap, Strings, Value, frozen_items, frozen_value
+from events.values.frozen import FrozenDict
 
 AGENT_ID = re.compile(r"[0-9a-f]{32}")
 """The shape of an agent id; a name may not look like one (REG-2)."""
@@ -27,7 +28,7 @@ class AuthBlock(Value):
     issuer: str | None = None
     audience: str | None = None
     key_fingerprint: str | None = None
-    claim: JsonMap = field(default_factory=dict, repr=False)
+    claim: JsonMap = field(default_factory=FrozenDict, repr=False)
 
 
 @frozen_value
@@ -98,6 +99,6 @@ class Resume(Value):
     domains: Strings = ()
     summary: str = ""
     examples: Annotated[list[ResumeExample] | tuple[ResumeExample, ...], AfterValidator(frozen_items)] = ()
-    observed: Annotated[Mapping[str, ObservedStat], AfterValidator(frozen_items)] = field(default_factory=dict)
+    observed: Annotated[Mapping[str, ObservedStat], AfterValidator(frozen_items)] = field(default_factory=FrozenDict)
     version: int = 1
     last_updated: str = ""

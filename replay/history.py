@@ -1,0 +1,279 @@
+"""A log to ask: its events, and what the hub knew at any point of it (REPLAY, time travel as a library)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Self
+
+from events.agents import AgentRegistered
+from events.errors import CorruptLogError, NetworkError
+from events.event import Event
+from events.log import EventLog, tagged
+from events.stores import DiskKnowledgeStore, LogRecorder
+from events.stores.subscription import POLL_INTERVAL_S
+from events.values.envelope import Envelope
+from hub.catalogue import Catalogue
+from hub.loading import checkpoint_folder, restored
+from hub.protocols import default_adapters
+from hub.protocols.base import SessionAdapter
+from projections.audit import AuditRecord, audit_record, query_for
+from projections.state import HubState
+from projections.wal import wal_envelope
+from replay.errors import QuestionError
+from replay.names import Names
+from replay.points import find_agents, find_session, last_position, parse_point
+from replay.query import Query, Selection, select
+
+PROGRESS_EVENTS = 1024
+"""Progress is told every so many events."""
+
+Progress = Callable[[int], None]
+"""Told how many events were read so far."""
+
+
+class Evidence(NamedTuple):
+    """What a screen is pinned to: the log's identity, its last position, its Merkle root there in hex.
+
+    ``root`` is None when the tree cannot be read, ``checkpoint`` the position of the newest signed checkpoint or None.
+    """
+
+    origin: str
+    head: int
+    root: str | None
+    checkpoint: int | None = None
+    verified: bool = False
+
+
+class Rebuilt(NamedTuple):
+    """A state, the position of the projection checkpoint under it (0: none), and the events folded on that."""
+
+    state: HubState
+    checkpoint: int
+    folded: int
+
+
+class History:
+    """A log as it stood when it was opened; a hub may go on writing it. Use it as a context manager, or ``close`` it.
+
+    Args:
+        recorder: an open store; closed with the history.
+        adapters: the session types to fold with. A session of any other type is dormant: it is listed and readable,
+            and nobody's turn (SESS-9).
+    """
+
+    def __init__(self, recorder: LogRecorder, adapters: Iterable[SessionAdapter] | None = None) -> None:
+        self.log = EventLog(recorder)
+        self.names = Names(self.log)
+        self.catalogue = Catalogue()
+        for adapter in default_adapters() if adapters is None else adapters:
+            self.catalogue.register_adapter(adapter)
+        self.head = self.log.head
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], adapters: Iterable[SessionAdapter] | None = None) -> History:
+        """Open a log for reading; nothing in it is changed, and a hub may be writing it.
+
+        Raises:
+            StoreError: there is no log, it is something else, or a newer library wrote it.
+            CorruptLogError: it is damaged.
+        """
+        recorder = DiskKnowledgeStore(path)
+        recorder.open(readonly=True)
+        try:
+            return cls(recorder, adapters)
+        except BaseException:
+            recorder.close()
+            raise
+
+    def close(self) -> None:
+        """Close the log; a second call changes nothing."""
+        self.log.recorder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> str:
+        """Where the log is."""
+        return self.log.recorder.path
+
+    def refresh(self) -> int:
+        """Move ``head`` to what the log has now, and return it."""
+        self.head = self.log.head
+        return self.head
+
+    def evidence(self) -> Evidence:
+        """Return what pins down what is said of this log; O(log n)."""
+        recorder = self.log.recorder
+        try:
+            root = recorder.root(self.head).hex()
+        except CorruptLogError:
+            root = None
+        return Evidence(recorder.origin, self.head, root)
+
+    # Where, who, which.
+
+    def position(self, point: str | int) -> int:
+        """Return the last position at or before a point; see ``replay.points`` for how one is written.
+
+        Raises:
+            QuestionError: it is not a point of this log.
+        """
+        text = f"@{point}" if isinstance(point, int) else point
+        return last_position(self.log, self.head, parse_point(self.log, self.head, text))
+
+    def event(self, point: str | int) -> Event:
+        """Return the event at a point.
+
+        Raises:
+            QuestionError: it is not a point of this log, or before its first event.
+        """
+        position = self.position(point)
+        event = self.log.get(position) if position else None
+        if event is None:
+            raise QuestionError(f"{point!r} is before the log's first event: give @1 or later")
+        return event
+
+    def session_id(self, session: str) -> str:
+        """Return the id of the session meant by a beginning of it or ``@N``; QuestionError for none, or several."""
+        return find_session(self.log, self.head, session).id
+
+    def start_us(self) -> int:
+        """Return the time of the first event in microseconds since 1970, 0 for an empty log; O(log n)."""
+        event = self.log.get(1, content=False)
+        return 0 if event is None else event.at_us
+
+    def end_us(self) -> int:
+        """Return the time of the last event in microseconds since 1970, 0 for an empty log; O(log n)."""
+        event = self.log.get(self.head, content=False) if self.head else None
+        return 0 if event is None else event.at_us
+
+    # Events and views.
+
+    def select(self, query: Query) -> Selection:
+        """Make out a query in this log; raises QuestionError when it names what is not there."""
+        return select(self.log, self.head, self.names, query)
+
+    def events(self, query: Query | None = None) -> Iterator[Event]:
+        """Give the events that match, lazily, up to the head; O(matches) for what is indexed."""
+        query = query or Query()
+        return self.select(query).read(self.log, limit=query.limit, reverse=query.reverse)
+
+    def follow(
+        self, query: Query | None = None, after: int = 0, idle: Callable[[], None] | None = None
+    ) -> Iterator[Event]:
+        """Give the events after a position that match, and then each new one, for ever.
+
+        Args:
+            query: which; its ``until``, ``limit`` and ``reverse`` do not count.
+            after: the position to start behind.
+            idle: called each time everything there was has been given; what it raises ends the following.
+        """
+        selection, waiting = self.select(query or Query()), threading.Event()
+        while True:
+            head = self.refresh()
+            yield from selection.read(self.log, after=after, until=head)
+            after = head
+            if idle is not None:
+                idle()
+            waiting.wait(POLL_INTERVAL_S)
+
+    def wal(self, session: str, since: int = 0, until: int | None = None) -> Iterator[tuple[Event, Envelope]]:
+        """Give the slice ``[since:until]`` of a session's write-ahead log with the events behind it (ENV-5, ENV-6)."""
+        query = tagged(f"session:{self.session_id(session)}")
+        start = self.log.bisect(query, _sequence, since + 1) if since > 0 else 1
+        if start is None:
+            return
+        for event in self.log.read(query, after=start - 1, until=self.head):
+            envelope = wal_envelope(event)
+            if envelope is not None and until is not None and envelope.sequence > until:
+                return
+            if envelope is not None:
+                yield event, envelope
+
+    def audit(self, query: Query | None = None, kind: str | None = None) -> Iterator[tuple[Event, AuditRecord]]:
+        """Give the audit records that match, with the events behind them (GOV-7); ``kind`` is one of the audit kinds.
+
+        Raises:
+            QuestionError: no such kind, agent, session or point.
+        """
+        query = query or Query()
+        try:
+            types = tuple(query_for(kind).items[0].types)
+        except ValueError as error:
+            raise QuestionError(str(error)) from None
+        wanted = Query(types, query.agents, query.sessions, since=query.since, until=query.until)
+        found = self.select(wanted).read(self.log, limit=query.limit, reverse=query.reverse)
+        return ((event, record) for event in found if (record := audit_record(event)) is not None)
+
+    # State.
+
+    def at(self, point: str | int = "head") -> HubState:
+        """Return what the hub knew at a point; O(events since the nearest projection checkpoint)."""
+        return self.rebuild(point).state
+
+    def rebuild(self, point: str | int = "head", progress: Progress | None = None) -> Rebuilt:
+        """Return the state at a point and what it was rebuilt from; ``progress`` is told the events folded so far.
+
+        Raises:
+            QuestionError: it is not a point of this log.
+            StoreError: an event that this library does not know.
+            CorruptLogError: the log is damaged.
+        """
+        position = self.position(point)
+        state, folder = HubState(self.catalogue), checkpoint_folder(self.log)
+        if folder is not None and not restored(state, folder, self.log, self.catalogue, position):
+            state = HubState(self.catalogue)
+        checkpoint = state.position
+        events = self.log.read(after=checkpoint, until=position, content=False)
+        try:
+            state.replay(_told(events, progress) if progress else events)
+        except NetworkError:
+            raise
+        except Exception as error:
+            raise self._unfoldable(state.position + 1, error) from error
+        if state.position != position:
+            missing = state.position + 1
+            message = f"the log {self.path} has no event at position {missing}: run replay verify"
+            raise CorruptLogError(message, position=missing, path=self.path)
+        return Rebuilt(state, checkpoint, position - checkpoint)
+
+    def _unfoldable(self, position: int, error: Exception) -> CorruptLogError:
+        what = f"{type(error).__name__}: {error}"
+        message = f"the event at position {position} of {self.path} cannot be folded ({what}): run replay verify"
+        return CorruptLogError(message, position=position, path=self.path)
+
+    def agent_at(self, state: HubState, agent: str) -> str:
+        """Return the id of the agent that an id or name stood for in a state.
+
+        Raises:
+            QuestionError: nobody of that name or id was registered then.
+        """
+        agent_id = state.registry.resolve(agent)
+        if agent_id is None:
+            ids = find_agents(self.log, agent)
+            when = "; ".join(self._life(agent_id) for agent_id in ids[-3:])
+            raise QuestionError(f"{agent!r} was not registered at @{state.position}: {when}")
+        return agent_id
+
+    def _life(self, agent_id: str) -> str:
+        first = next(self.log.read(tagged(f"agent:{agent_id}", types=(AgentRegistered,)), limit=1))
+        gone = self.log.last(tagged(f"agent:{agent_id}", f"name:{first.body.name}"), content=False)
+        left = "" if gone is None or gone.position == first.position else f" to @{gone.position}"
+        return f"it was from @{first.position}{left}"
+
+
+def _sequence(event: Event) -> int | None:
+    return getattr(event.body, "sequence", None) or None
+
+
+def _told(events: Iterable[Event], progress: Progress) -> Iterator[Event]:
+    for count, event in enumerate(events, 1):
+        yield event
+        if count % PROGRESS_EVENTS == 0:
+            progress(count)

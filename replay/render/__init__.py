@@ -1,0 +1,1 @@
+"""How answers look: sentences, tables, values, the screen."""

@@ -1,0 +1,87 @@
+"""One event in full: as stored and as read, what caused it, what it caused, and its proof (REPLAY, show)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+import msgpack
+from eventsourcing.dcb.api import DCBEvent
+
+from events.codec import leaf_bytes, split
+from events.event import Event
+from events.log import tagged
+from events.merkle import leaf_hash, verify_inclusion
+from replay.history import History
+
+EFFECTS_READ_MAX = 10_000
+"""Effects are looked for among so many events that follow under the event's own tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """An event and all that stands around it.
+
+    Attributes:
+        event: as this library reads it.
+        stored: type, tags and data as they are in the log.
+        stored_version: of its type when it was written; below ``event.version`` it was upcast.
+        cause: the event that led to it, None when there is none or it is not in this log.
+        effects: events caused by it, oldest first.
+        effects_complete: False when more events followed than were looked at.
+        leaf: the leaf hash kept in the log, and whether the record still gives it.
+        proof: the audit path in the tree of ``size`` events.
+        proven: whether the path leads from the leaf to the log's root.
+    """
+
+    event: Event
+    stored: DCBEvent
+    stored_version: int
+    cause: Event | None
+    effects: tuple[Event, ...]
+    effects_complete: bool
+    leaf: bytes
+    leaf_holds: bool
+    size: int
+    proof: tuple[bytes, ...]
+    proven: bool
+
+
+def detail(history: History, point: str | int) -> Detail:
+    """Return everything about one event; O(log² n), and the events looked through for its effects.
+
+    Raises:
+        QuestionError: it is not a point of this log.
+        CorruptLogError: the event or the tree over it cannot be read.
+    """
+    event, log = history.event(point), history.log
+    recorder, position = log.recorder, event.position
+    stored = recorder.get(position)
+    assert stored is not None
+    leaf, proof = recorder.leaf_hash(position), recorder.inclusion_proof(position, history.head)
+    effects, complete = _effects(history, event)
+    return Detail(
+        event=event,
+        stored=stored,
+        stored_version=msgpack.unpackb(split(stored.data, position)[0])[0],
+        cause=log.find(event.cause) if event.cause else None,
+        effects=effects,
+        effects_complete=complete,
+        leaf=leaf,
+        leaf_holds=leaf_hash(leaf_bytes(stored.data)) == leaf,
+        size=history.head,
+        proof=tuple(proof),
+        proven=verify_inclusion(leaf, position - 1, history.head, proof, recorder.root(history.head)),
+    )
+
+
+def _effects(history: History, event: Event) -> tuple[tuple[Event, ...], bool]:
+    """Effects share a session with their cause where it has one, else an agent."""
+    tags = [tag for tag in event.tags if tag.startswith("session:")] or list(event.tags)
+    found: dict[int, Event] = {}
+    complete = True
+    for tag in tags:
+        following = history.log.read(tagged(tag), after=event.position, until=history.head)
+        found |= {later.position: later for later in islice(following, EFFECTS_READ_MAX) if later.cause == event.id}
+        complete = complete and next(following, None) is None
+    return tuple(found[position] for position in sorted(found)), complete

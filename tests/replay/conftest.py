@@ -1,0 +1,65 @@
+"""Logs to ask, and how to ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from replay import History
+from tests.replay.asking import Answer, ask
+from tests.replay.scenario import chat, everything
+
+CHAT_ENVELOPES = 300
+"""Enough for two whole tiles of the Merkle tree."""
+
+
+@pytest.fixture(scope="session")
+def _release() -> Iterator[None]:
+    """The library's version stands in ``hub.opened``; what it is installed as must not change the logs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hub.hub.library_version", lambda: "0.0.0")
+        yield
+
+
+@pytest.fixture(scope="session")
+def everything_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+    """A log with a little of everything; only to be read."""
+    path = tmp_path_factory.mktemp("everything") / "log"
+    asyncio.run(everything(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def chat_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+    """A log of one long conversation; only to be read."""
+    path = tmp_path_factory.mktemp("chat") / "log"
+    asyncio.run(chat(path, CHAT_ENVELOPES))
+    return path
+
+
+@pytest.fixture
+def chat_copy(chat_path: Path, tmp_path: Path) -> Path:
+    """A copy of that, to be damaged."""
+    return Path(shutil.copytree(chat_path, tmp_path / "log"))
+
+
+@pytest.fixture
+def history(everything_path: Path) -> Iterator[History]:
+    """The log with a little of everything, open."""
+    with History.open(everything_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def asked(everything_path: Path) -> Callable[..., Answer]:
+    """Asks that log on the command line."""
+
+    def ask_it(*words: str, **options: str) -> Answer:
+        return ask(*words, "--log", os.fspath(everything_path), **options)
+
+    return ask_it

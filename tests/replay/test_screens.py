@@ -1,0 +1,83 @@
+"""What people see: each command's screen, narrow and wide, without colour, against a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.replay.asking import Answer, ask, assert_screen
+from tests.replay.damaging import flip, raw
+
+SCREENS = {
+    "log": ("log",),
+    "log-newest": ("log", "--reverse", "--limit", "3"),
+    "log-count": ("log", "--count", "--type", "envelope.posted"),
+    "show-envelope": ("show", "@13"),
+    "show-session": ("show", "@6"),
+    "wal": ("wal", "@18"),
+    "audit": ("audit",),
+    "state": ("state",),
+    "state-before-all": ("state", "--at", "@0"),
+    "state-agent": ("state", "agents/bob"),
+    "state-session": ("state", "sessions/@18", "--at", "@24"),
+    "state-inbox": ("state", "inboxes/carol", "--at", "@24"),
+    "verify": ("verify",),
+}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", SCREENS)
+def test_each_screen_is_as_its_snapshot(asked: Callable[..., Answer], name: str, width: int) -> None:
+    answer = asked(*SCREENS[name], COLUMNS=str(width))
+    assert (answer.code, answer.err) == (0, "")
+    assert_screen(f"{name}-{width}", answer.out)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_damaged_log_says_where(chat_copy: Path, width: int) -> None:
+    with raw(chat_copy) as log:
+        log.put(300, flip(log.value(300), 50))
+    answer = ask("verify", "--log", os.fspath(chat_copy), COLUMNS=str(width))
+    assert answer.code == 1
+    assert_screen(f"verify-damaged-{width}", answer.out)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_screen_ends_with_the_evidence_and_is_safe_to_print(asked: Callable[..., Answer], name: str) -> None:
+    answer = asked(*SCREENS[name])
+    assert answer.lines[-1].startswith("log 5eed5eed5eed head @31 root ")
+    assert answer.lines[-1].endswith(" checkpoint none unsigned")
+    assert all(line.isprintable() for line in answer.lines)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("name", ["log", "audit", "wal", "log-newest"])
+def test_tables_keep_to_the_width(asked: Callable[..., Answer], name: str, width: int) -> None:
+    # Two of the characters in the scenario take two cells each.
+    assert max(map(len, asked(*SCREENS[name], COLUMNS=str(width)).lines)) <= width
+
+
+def test_what_goes_into_a_pipe_is_whole(asked: Callable[..., Answer]) -> None:
+    line = next(line for line in asked("log").lines if line.startswith("@24"))
+    assert "2026-01-01T00:01:14.500000Z" in line
+    assert "alice → carol, mallory “two⏎lines, \\x1b[31mred\\x1b[0m, \\u202eevil, 東京”" in line
+
+
+def test_help_is_there_for_everyone() -> None:
+    assert ask().out == ask("--help").out
+    commands = ("audit", "completion", "log", "show", "state", "verify", "wal")
+    for command in commands:
+        answer = ask(command, "-h")
+        assert (answer.code, answer.out.splitlines()[0].split()[:3]) == (0, ["Usage:", "replay", command])
+        assert command in ask("--help").out
+
+
+@pytest.mark.parametrize(("shell", "marker"), [("bash", "COMP_WORDS"), ("zsh", "#compdef replay"), ("fish", "complete")])
+def test_completion_scripts(shell: str, marker: str) -> None:
+    answer = ask("completion", shell)
+    assert answer.code == 0
+    assert marker in answer.out
+    assert "_REPLAY_COMPLETE" in answer.out
