@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-
 MESSAGE_LENGTH_MAX = 600
 """Longer sentences, which repeat what was given, are cut; the facts keep it whole."""
 

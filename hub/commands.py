@@ -41,7 +41,6 @@ from hub.refusals import RECORDED, Refusals
 from hub.sweepers import Sweepers
 from projections.archive import fold_session, fold_task, session_outcome
 
-
 LATENCY_MS_MAX = 1 << 40
 """More, and the hub has been watching for decades."""
 
@@ -250,8 +249,8 @@ class Commands(Reads):
             NotFoundError, AccessDeniedError, RateLimitedError, InboxFull, ProtocolError: in the order of RULE-12.
             StoreError: the store failed; the envelope is not in the log.
         """
-        command: Any = posting.Post(envelope)
-        check(command)
+        check(posting.Post(envelope))
+        command: Any
         if envelope.event_type in (EV_SESSION_INVITE_ACK, EV_SESSION_INVITE_REJECT):
             data: Any = envelope.event_data
             reason = data.get("reason", "") if isinstance(data, Mapping) else ""
@@ -323,7 +322,10 @@ class Commands(Reads):
         known = on_its_way or (task_id not in self._state.tasks.open and fold_task(self._log, task_id) is not None)
         command = tasks.ObserveTask(session_id, owner_id, spec, task_id, cause, known)
         await self._guarded(command, actor, "task", task_id, session_id)
-        return await self.get_task(task_id)
+        task = await self.get_task(task_id)
+        if task.owner_id != owner_id:
+            raise ProtocolError(f"the task id {task_id!r} is taken: give another, or none", task_id=task_id)
+        return task
 
     async def update_task(
         self,

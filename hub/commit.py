@@ -72,6 +72,7 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._in_flight: dict[Batch, _InFlight] = {}
+        self._outgoing: list[Batch] = []
         self._undurable: dict[int, Event] = {}
         self._failed = False
         self._lost: list[tuple[asyncio.Future[None], BaseException]] = []
@@ -157,7 +158,9 @@ class Committer:
         self._in_flight[batch] = _InFlight(routed, done)
         self._activity.begin()
         self._drained.clear()
-        self._submit(batch)
+        if not self._outgoing:
+            self._loop.call_soon(self._hand_over)
+        self._outgoing.append(batch)
         return decision.result, done
 
     def _apply(self, events: Sequence[Event]) -> list[Routed]:
@@ -175,6 +178,12 @@ class Committer:
                 self._rebuild()
             raise ProtocolError(f"a fold failed with {type(error).__name__}: {error}; nothing was written") from error
         return routed
+
+    def _hand_over(self) -> None:
+        """Give the store what one turn of the event loop has decided, at once: it wakes up once, and commits it all."""
+        outgoing, self._outgoing = self._outgoing, []
+        for batch in outgoing:
+            self._submit(batch)
 
     def _submit(self, batch: Batch) -> None:
         try:

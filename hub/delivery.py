@@ -272,7 +272,7 @@ class Delivery:
     async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:
         """Record a failed turn; returns whether the envelope is not to be handed over again."""
         self._listeners.on_delivery_failed(agent_id, envelope, error)
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}".encode(errors="replace").decode()  # it may quote what is no Unicode
         command = FailTurn(agent_id, envelope.session_id, envelope.envelope_id, text)
         try:
             final: bool = await self._committer.run(command, actor=agent_id)

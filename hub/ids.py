@@ -31,6 +31,10 @@ _CHANCE_BITS = 80
 _PAGE_BYTES = 2560
 
 
+class UnusableIdsError(ValueError):
+    """The ids that a hub was given break their promise (DET-0). No command is at fault, so no ``NetworkError``."""
+
+
 class SystemIds:
     """Ids from the machine's time and chance; ascending even within one tick of the clock, or when it steps back."""
 
@@ -102,17 +106,21 @@ class AscendingIds:
     def _draw(self) -> str:
         value: object = self._source()
         if not isinstance(value, str) or not AGENT_ID.fullmatch(value):
-            raise ValueError(f"the hub's ids gave {value!r}, which is not an id: an id is 32 lower-case hex characters")
+            raise UnusableIdsError(
+                f"the hub's ids gave {value!r}, which is not an id: an id is 32 lower-case hex characters"
+            )
         return value
 
     def _skip(self, value: str) -> str:
         if not self._floored:
-            raise ValueError(f"the hub's ids gave {value!r} after {self._last!r}: each id must be above the one before")
+            raise UnusableIdsError(
+                f"the hub's ids gave {value!r} after {self._last!r}: each id must be above the one before"
+            )
         for _ in range(SKIPS_MAX):
             value = self._draw()
             if value > self._last:
                 return value
-        raise ValueError(
+        raise UnusableIdsError(
             f"the hub's ids reached only {value!r} in {SKIPS_MAX} draws and the log ends with {self._last!r}; "
             "give the source a continue_above(last_id) method"
         )

@@ -15,6 +15,7 @@ from events.errors import NetworkError, NotFoundError, ProtocolError
 from events.event import HUB, OPERATOR, SCHEMAS, Event
 from hub.arbiter import Arbiter, Deny, Party, Verdict
 from hub.catalogue import Catalogue
+from hub.ids import UnusableIdsError
 from projections.registry import AgentRecord
 from projections.sessions import SessionRecord
 from projections.state import HubState
@@ -131,11 +132,12 @@ def guarded(what: str, function: Callable[..., T], *args: Any) -> T:
 
     Raises:
         NetworkError: raised by the code on purpose.
+        UnusableIdsError: the hub's ids gave something that is none.
         ProtocolError: anything else it raised, with the original as its cause.
     """
     try:
         return function(*args)
-    except NetworkError:
+    except (NetworkError, UnusableIdsError):
         raise
     except Exception as error:
         raise ProtocolError(f"{what} failed with {type(error).__name__}: {error}; nothing was written") from error

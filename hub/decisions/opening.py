@@ -62,7 +62,7 @@ def create_session(draft: Draft, command: CreateSession) -> str:
     for agent_id in participants:
         draft.depends_on(f"agent:{agent_id}", types=(AgentRegistered, AgentUnregistered, AgentRuleSet))
     draft.depends_on(f"agent:{command.creator_id}", types=(SessionCreated, SessionClosed, SessionExpired))
-    depth = command.depth if command.cause is None else max(command.depth, command.cause.depth + 1)
+    depth = max(command.depth, 0 if command.cause is None else command.cause.depth + 1)
     invitees = tuple(agent_id for agent_id in participants if agent_id != command.creator_id)
     _authorize(draft, command, invitees, depth)
     created = _created(draft, command, adapter, participants, depth)

@@ -52,7 +52,9 @@ class Screen:
         if self._paged:
             shown = chain(lines, self._footer(evidence))
             os.environ.setdefault("LESS", "FRX")  # as git does: colours, and no paging of what fits on the screen
-            click.echo_via_pager((f"{line}\n" for line in shown), color=self._colors is not None)
+            # click itself ends the last line.
+            text = (f"\n{line}" if number else line for number, line in enumerate(shown))
+            click.echo_via_pager(text, color=self._colors is not None)
         else:
             for line in lines:
                 self.line(line)

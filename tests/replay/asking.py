@@ -38,20 +38,23 @@ class Answer(NamedTuple):
 
 def ask(*words: str, **environment: str) -> Answer:
     """Run ``replay`` in this process."""
-    result = CliRunner(env={"LEDGERHUB_LOG": None, "COLUMNS": None} | environment).invoke(main, words)
+    unset: dict[str, str | None] = {"LEDGERHUB_LOG": None, "COLUMNS": None}
+    result = CliRunner(env={**unset, **environment}).invoke(main, words)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Answer(result.exit_code, result.stdout, result.stderr)
 
 
-def start(*words: str, module: str = "replay", **options: Any) -> subprocess.Popen[str]:
+def start(
+    *words: str, module: str = "replay", env: dict[str, str] | None = None, **pipes: Any
+) -> subprocess.Popen[str]:
     """Start ``replay`` in another process, text on its pipes."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.Popen(
         [sys.executable, "-m", module, *words],
         text=True,
-        env=environment | options.pop("env", {}),
-        **({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options),
+        env=environment | (env or {}),
+        **({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes),
     )
 
 

@@ -31,11 +31,11 @@ class Network:
         self.agents: dict[str, AgentClient] = {}
 
     @classmethod
-    async def open(cls, path: str | os.PathLike[str], start: str = "2026-01-01T00:00:00Z", **options: Any) -> Network:
-        clock = MockClock(start)
+    async def open(cls, path: str | os.PathLike[str]) -> Network:
+        clock = MockClock()
         store = DiskKnowledgeStore(path, "os", new_origin=lambda: ORIGIN)
-        options = {"ids": SequentialIds(), "ttl_sweep_interval": QUIET, "expectation_sweep_interval": QUIET} | options
-        return cls(await Hub.open(store, clock=clock, **options), clock)
+        quiet: dict[str, Any] = {"ttl_sweep_interval": QUIET, "expectation_sweep_interval": QUIET}
+        return cls(await Hub.open(store, clock=clock, ids=SequentialIds(), **quiet), clock)
 
     async def close(self) -> None:
         await settle(self.hub)
@@ -66,7 +66,9 @@ async def everything(path: str | os.PathLike[str]) -> None:
     examples = [ResumeExample(title="Q3 risk brief", note="on time")]
     await net.enter("bob", "It depends.", resume=Resume(claimed_capabilities=["analysis"], examples=examples))
     await net.enter("carol")
-    await net.enter("mallory", rule=Rule(access=AccessBlock(outbound_to=["bob"]), rate=RateBlock(envelopes_per_minute=1)))
+    await net.enter(
+        "mallory", rule=Rule(access=AccessBlock(outbound_to=["bob"]), rate=RateBlock(envelopes_per_minute=1))
+    )
     net.clock.advance(12.5)
     await _consult(net)
     net.clock.advance(60)

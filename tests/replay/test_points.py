@@ -48,11 +48,17 @@ def test_a_point_is_the_end_of_what_was_or_the_beginning_of_what_comes(
     [
         ("@32", "@32 is not in the log, which ends at @31: give a position up to that"),
         ("00", "'00' begins the ids of several events (@1, @2, @3, @4 and more): give one of these, or more of it"),
-        ("0" * 30 + "1", "'0000000000000000000000000000001' begins the ids of several events (@15, @16, @17, @18 and more)"),
+        (
+            "0" * 30 + "1",
+            "'0000000000000000000000000000001' begins the ids of several events (@15, @16, @17, @18 and more)",
+        ),
         ("abc", "no event's id begins with 'abc': check it, or name the event by position as @123"),
         ("f" * 33, "is not a point in a log: write @123, an event's id"),
         ("", "'' is not a point in a log"),
-        ("yesterday", "'yesterday' is not a point in a log: write @123, an event's id or its beginning, a time such as"),
+        (
+            "yesterday",
+            "'yesterday' is not a point in a log: write @123, an event's id or its beginning, a time such as",
+        ),
         ("@-1", "'@-1' is not a point in a log"),
         ("-15x", "'-15x' is not a point in a log"),
         ("2026-13-01", "'2026-13-01' is not a point in a log"),

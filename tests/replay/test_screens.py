@@ -75,7 +75,9 @@ def test_help_is_there_for_everyone() -> None:
         assert command in ask("--help").out
 
 
-@pytest.mark.parametrize(("shell", "marker"), [("bash", "COMP_WORDS"), ("zsh", "#compdef replay"), ("fish", "complete")])
+@pytest.mark.parametrize(
+    ("shell", "marker"), [("bash", "COMP_WORDS"), ("zsh", "#compdef replay"), ("fish", "complete")]
+)
 def test_completion_scripts(shell: str, marker: str) -> None:
     answer = ask("completion", shell)
     assert answer.code == 0

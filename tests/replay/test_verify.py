@@ -259,7 +259,9 @@ def test_a_garbled_checkpoint_is_a_cache_that_is_passed_over(chat_copy: Path) ->
     assert answer.objects[0]["checkpoints"] == {"reproduced": [], "passed_over": [HEAD]}
 
 
-def test_an_older_copy_beside_newer_checkpoints_is_a_rollback(chat_path: Path, everything_path: Path, tmp_path: Path) -> None:
+def test_an_older_copy_beside_newer_checkpoints_is_a_rollback(
+    chat_path: Path, everything_path: Path, tmp_path: Path
+) -> None:
     log = Path(shutil.copytree(everything_path, tmp_path / "log"))
     shutil.copy(checkpoint(chat_path), log / "checkpoints")
     (report,) = verified(log).objects

@@ -60,6 +60,11 @@ def registry() -> AuthRegistry:
     return auth
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
 async def guarded(open_hub: OpenHub, clock: MockClock, tmp_path: Path) -> Stage:
     """A hub on disk that wants a key of alice."""
@@ -69,7 +74,7 @@ async def guarded(open_hub: OpenHub, clock: MockClock, tmp_path: Path) -> Stage:
 
 async def test_auth_1_the_default_registry_admits_by_the_empty_scheme_only(stage: Stage) -> None:
     await stage.agents("alice")
-    with pytest.raises(AuthError, match="no authentication scheme 'api_key'.*accepts: ''"):
+    with pytest.raises(AuthError, match=r"no authentication scheme 'api_key'.*accepts: ''"):
         await stage.hub.register_identity(shown(SECRET, "bob"))
 
 
@@ -126,7 +131,7 @@ async def test_auth_2_trap_36_the_claim_is_nowhere(
     told += [guarded.log(), hub._state.dump()]
     await hub.close()
     printed = capsys.readouterr()
-    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    files = contents(tmp_path)
     assert {".mdb", ".checkpoint"} <= {path.suffix for path in files}
     for secret in (SECRET, WRONG):
         assert secret not in repr(told)
@@ -141,7 +146,7 @@ async def test_auth_2_a_value_that_is_refused_does_not_show_its_claim() -> None:
         lambda: AuthBlock(claim={"key": [SECRET, float("nan")]}),
         lambda: Passport.from_dict({"name": "a", "auth": {"claim": {"key": SECRET}, "nonsense": 1}}),
     ):
-        with pytest.raises(ValueError, match="AuthBlock|auth") as caught:
+        with pytest.raises(ValueError, match=r"AuthBlock|auth") as caught:
             build()
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 

@@ -16,6 +16,7 @@ from hub import (
     EV_SESSION_INVITE_REJECT,
     AccessBlock,
     AccessDeniedError,
+    Agent,
     AgentClient,
     AuthBlock,
     AuthError,
@@ -69,7 +70,7 @@ def test_the_family_its_codes_and_facts(cls: type[NetworkError]) -> None:
     for same in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert (type(same), str(same), same.agent_id, same.retry_after) == (cls, str(error), "a", 2.5)
         assert same.facts == {"agent_id": "a", "retry_after": 2.5}
-    with pytest.raises(AttributeError, match="no fact 'session_id'.*agent_id"):
+    with pytest.raises(AttributeError, match=r"no fact 'session_id'.*agent_id"):
         _ = error.session_id
 
 
@@ -127,9 +128,7 @@ async def test_a_refusal_is_of_its_class_and_carries_its_facts(
     assert_a_sentence(caught.value)
 
 
-async def test_store_errors_name_who_holds_the_log_and_what_is_wrong_with_it(
-    open_hub: OpenHub, tmp_path: Path
-) -> None:
+async def test_store_errors_name_who_holds_the_log_and_what_is_wrong_with_it(open_hub: OpenHub, tmp_path: Path) -> None:
     log, junk = tmp_path / "log", tmp_path / "junk"
     await open_hub(DiskKnowledgeStore(log))
     junk.mkdir()
@@ -153,9 +152,10 @@ async def test_what_is_no_store_is_refused_in_a_sentence(store: Any) -> None:
 # Bad input.
 
 
-def assert_a_sentence(error: BaseException) -> None:
-    """The error is one that SPEC names, and says it in one readable line."""
+def assert_a_sentence(error: BaseException, about: str = "") -> None:
+    """The error is one that SPEC names, and says in one readable line what it is about."""
     text = str(error)
+    assert about in text
     assert isinstance(error, NetworkError | ValueError), repr(error)
     assert not isinstance(error, UnicodeError), text
     assert 8 < len(text) < 700, text
@@ -192,8 +192,7 @@ def test_a_value_is_built_or_refused_in_a_sentence(cls: type, name: str) -> None
         try:
             cls(**VALUES[cls] | {name: wrong})
         except ValueError as error:
-            assert_a_sentence(error)
-            assert cls.__name__ in str(error)
+            assert_a_sentence(error, cls.__name__)
 
 
 @pytest.mark.parametrize("cls", VALUES)
@@ -451,3 +450,37 @@ async def test_trap_31_trap_33_the_operators_own_post_obeys_the_protocol_too(sta
             await stage.say(session_id, a, event_type=event_type)
     await stage.say(session_id, a)
     assert [event.actor for event in stage.log() if event.type == "envelope.posted"] == ["operator"]
+
+
+async def test_trap_33_a_task_id_is_its_owners_and_shows_nobody_else_the_task(stage: Stage) -> None:
+    """Live or over: neither is it taken over, nor read by naming it."""
+    a, b = await stage.agents("alice", "bob")
+    session_id = await stage.open("conversation", a, b)
+    await stage.hub.observe_task(session_id, a, TaskSpec("secret plan"), task_id="t")
+    bob = await HubClient(LocalLink(stage.hub)).attach(None, "bob")
+    for _ in range(2):
+        before = stage.hub.position
+        with pytest.raises(ProtocolError, match="'t' is taken") as caught:
+            await bob.connection.observe_task(b, session_id, TaskSpec("mine"), task_id="t")
+        assert "secret" not in str(caught.value)
+        assert stage.hub.position == before
+        await stage.hub.update_task("t", "completed")
+    assert (await stage.hub.get_task("t")).owner_id == a
+
+
+async def test_whatever_words_an_agent_fails_with_its_turn_is_recorded(stage: Stage) -> None:
+    """An exception may quote what it was given: bytes that are no Unicode, or a novel."""
+    link = HubClient(LocalLink(stage.hub))
+    alice = await link.register(None, Passport(name="alice"))
+
+    def fail(message: str) -> str:
+        raise OSError("\ud800\x00\n" + "x" * 1_000_000)
+
+    await link.register(Agent("bob", fail), Passport(name="bob"))
+    session = await alice.open(type="consulting", target="bob")
+    await session.send("?")
+    await stage.wait(0)
+    failed = await stage.audit("turn_failed")
+    assert [record["final"] for record in failed] == [False, False, True]
+    assert all(record["error"].startswith("OSError: ?") for record in failed)
+    assert (await session.metadata()).state == "active"

@@ -345,7 +345,8 @@ async def test_reg_6_a_skill_has_a_size(stage: Stage, size: int, fits: bool) -> 
         await stage.hub.set_skill(a, "x" * size)
         assert len(await stage.hub.get_skill(a) or "") == size
         return
-    for refused in (stage.hub.set_skill(a, "x" * size), stage.hub.register_identity(Passport(name="b"), skill="x" * size)):
+    skill = "x" * size
+    for refused in (stage.hub.set_skill(a, skill), stage.hub.register_identity(Passport(name="b"), skill=skill)):
         with pytest.raises(ProtocolError, match="1048576 bytes"):
             await refused
 

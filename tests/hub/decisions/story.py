@@ -1,4 +1,4 @@
-"""Given these events, when this command is decided, then those events follow, or it is refused: no hub, no log, no clock.
+"""Given these events, when this command is decided, then those events follow, or it is refused: without a hub or a log.
 
 Ids are counted: the event at position n has the id ``nth(n)``, so that a story can name what it has not told yet. Time
 is in seconds since the beginning of 2026.

@@ -1,0 +1,151 @@
+"""What is looked at while a run goes on: each durable event, each delivery, and at rest the hub itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from events.codec import decode
+from events.errors import NetworkError
+from events.event import Event
+from events.values import Envelope
+from events.values.times import parse_iso
+from hub.catalogue import Catalogue
+from hub.listeners import HubListener
+from hub.protocols import default_adapters
+from projections.state import HubState
+from tests.simulation.kinds import adapters
+from tests.simulation.model import Found, Model, must
+from tests.simulation.owing import missed, overdue
+from tests.simulation.people import Clumsy
+from tests.simulation.promises import Promises
+from tests.simulation.tokens import token_of
+
+if TYPE_CHECKING:
+    from tests.simulation.store import FaultyStore
+    from tests.simulation.world import World
+
+
+def catalogue() -> Catalogue:
+    """The session types of a run, apart from any hub."""
+    found = Catalogue()
+    for adapter in (*default_adapters(), *adapters()):
+        found.register_adapter(adapter)
+    return found
+
+
+class Watch:
+    """Follows the log of a run.
+
+    Attributes:
+        events: the durable ones, in order.
+        delivered: agent and envelope that came together at least once.
+        excused: agent and envelope whose acknowledgement somebody asked for.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.model: Model = world.model
+        self.promises = Promises(self.model)
+        self.catalogue = catalogue()
+        self.shadow = HubState(self.catalogue)
+        self.events: list[Event] = []
+        self.delivered: set[tuple[str, str]] = set()
+        self.excused: set[tuple[str, str]] = set()
+
+    def catch_up(self) -> None:
+        """Judge what has become durable."""
+        records = self.world.store._records
+        while len(self.events) < len(records):
+            stored = self.world.store._rule.decode(records[len(self.events)], len(self.events) + 1, ":memory:")
+            event = decode(stored, len(self.events) + 1)
+            self.events.append(event)
+            self.model.apply(event)
+            self.shadow.apply(event)
+            if (token := token_of(event)) is not None:
+                self.promises.check(token)
+        for pair in self.model.acknowledged:
+            lapsed = self._lapsed(self.model.envelopes[pair[1]])
+            must(pair in self.delivered or pair in self.excused or lapsed, "only what was delivered is handled", pair)
+        self.model.acknowledged.clear()
+
+    def _lapsed(self, event: Event) -> bool:
+        ttl_us = getattr(event.body, "ttl_us", None)
+        return ttl_us is not None and self.world.now_us >= event.at_us + ttl_us
+
+    def handed(self, agent_id: str, envelope: Envelope, so_far: dict[str, tuple[int, str]]) -> None:
+        """Judge a delivery: durable, permitted where it stands, in order, in time. What is found is kept for later."""
+        try:
+            self.catch_up()
+            event = self.model.envelopes.get(envelope.envelope_id)
+            if event is None:
+                raise Found("what is delivered is on disk", envelope.envelope_id)
+            where = f"{envelope.event_type} #{envelope.sequence} to {agent_id}"
+            must(agent_id in self.model.reach[event.id], "what is delivered was permitted", where)
+            must(envelope.sequence == event.body.sequence, "what is delivered is what was recorded", where)
+            must(not self._lapsed(event), "what lapsed is not delivered", where)
+            last, last_id = so_far.get(envelope.session_id, (0, ""))
+            must(envelope.sequence > last or last_id == event.id, "a session is delivered in order", where)
+            so_far[envelope.session_id] = envelope.sequence, event.id
+            self.delivered.add((agent_id, event.id))
+        except Found as found:
+            self.world.problems.append(found)
+
+    def at_rest(self) -> None:
+        """Compare the hub, with nothing under way, with the replay of its log and with the model."""
+        must(self.model.owes is None, "one decision is one append", f"the log ends before: {self.model.owes}")
+        hub = self.world.hub
+        if hub is None or self.world.store.in_flight or hub._committer._failed:
+            return
+        state = hub._committer.state
+        if state.position != len(self.events) or hub.state_digest() != self.shadow.digest():
+            live, replayed = state.digests(), self.shadow.digests()
+            wrong = [name for name in live if live[name] != replayed[name]]
+            raise Found("the state is the fold of the log", f"at {len(self.events)}: {wrong or state.position}")
+        for agent_id in self.model.people:
+            depths = hub.inbox_depth(agent_id), self.model.depth_of(agent_id)
+            must(depths[0] == depths[1], "an inbox counts what is pending", f"{agent_id}: {depths}")
+        live_ids = [talk.session_id for talk in self.model.live()]
+        must(live_ids == list(state.sessions.live), "live sessions are those that did not end", live_ids)
+        for talk in self.model.live():
+            expected = talk.due_to_speak() if talk.state == "active" else None
+            must(hub.expected_next(talk.session_id) == expected, "the turn is whose it is", talk.session_id)
+
+    def after_ticks(self, now_us: int) -> None:
+        """Look for what complete ticks at this moment should have ended or recorded."""
+        self.catch_up()
+        late = list(overdue(self.model, now_us))
+        must(not late, "what is due ends", late)
+        silent = list(missed(self.model, now_us))
+        must(not silent, "what is owed and late is recorded", silent)
+
+
+class Ear(HubListener):
+    """Listens to one hub: events come in order, durable, and are what the log has."""
+
+    def __init__(self, world: World, store: FaultyStore) -> None:
+        self._world, self._store = world, store
+        self._last = 0
+
+    def on_event(self, event: Event) -> None:
+        world = self._world
+        if self._store.dead:
+            return
+        try:
+            world.watch.catch_up()
+            known = world.watch.events
+            must(not self._last or event.position == self._last + 1, "listeners hear all, in order", event.position)
+            must(event.position <= len(known), "listeners hear what is on disk", event.position)
+            must(event == known[event.position - 1], "what is published is what was recorded", event)
+        except Found as found:
+            world.problems.append(found)
+        self._last = event.position
+        world.reached("published")
+
+    def on_error(self, where: str, error: BaseException) -> None:
+        if not isinstance(error, NetworkError) and not self._store.dead:
+            self._world.problems.append(error)
+
+    def on_delivery_failed(self, agent_id: str, envelope: Envelope, error: BaseException) -> None:
+        if not isinstance(error, NetworkError | Clumsy) and not self._store.dead:
+            self._world.problems.append(error)
+

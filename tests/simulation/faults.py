@@ -1,0 +1,118 @@
+"""What goes wrong: disks, processes, connections, consumers and clocks. ``FAULTS`` is the table of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from tests.simulation.owing import deadlines
+from tests.simulation.people import ANSWERS, MANNERS
+from tests.simulation.store import POINTS
+from tests.simulation.world import World
+
+
+def disk(world: World, chance: Random) -> None:
+    """The disk slows down, fails, fills up or gets well again."""
+    store = world.store
+    what = chance.choice(("slow", "slow", "fails", "full", "well", "well", "well"))
+    world.say(f"  the disk: {what}")
+    world.unrest += what in ("fails", "full")
+    store.held = what == "slow" and chance.random() < world.options.slow_disk
+    store.broken = what == "fails"
+    store.room = chance.randrange(6) if what == "full" else None
+    if not store.held:
+        store.flush()
+
+
+def commit(world: World, chance: Random) -> None:
+    """A slow disk writes some of what waits, and may say so later."""
+    waiting = len(world.store.waiting)
+    count = chance.randint(0, waiting)
+    world.say(f"  the disk writes {count} of {waiting} commits")
+    world.store.commit(count)
+    if chance.random() < 0.7:
+        world.store.answer()
+
+
+def crash(world: World, chance: Random) -> None:
+    """The process dies, here or when the next commits reach a named point."""
+    if chance.random() < 0.5:
+        world.lose(kept=chance.randint(0, len(world.store.waiting)))
+    else:
+        world.crash_at = chance.choice(POINTS), chance.randrange(3)
+        world.say(f"  the hub will crash when a commit is {world.crash_at[0]}")
+
+
+def restart(world: World, chance: Random) -> None:
+    """The hub is closed in good order and opened again."""
+    world.say("  restart")
+    world.restart()
+
+
+def unplug(world: World, chance: Random) -> None:
+    """A connection is lost."""
+    actor = world.actor(chance)
+    world.say(f"  {actor.name} loses its connection")
+    world.loop.inside(actor.unplug)
+
+
+def manners(world: World, chance: Random) -> None:
+    """A consumer becomes slow, clumsy, talkative or prompt."""
+    actor = world.actor(chance)
+    actor.manners, actor.answers = chance.choice(MANNERS), chance.choice(ANSWERS)
+    world.say(f"  {actor.name} is {actor.manners} and answers invites: {actor.answers}")
+
+
+def release(world: World, chance: Random) -> None:
+    """A slow consumer goes on, late."""
+    actor = world.actor(chance)
+    world.say(f"  {actor.name} goes on")
+    world.loop.inside(actor.release)
+
+
+def time(world: World, chance: Random) -> None:
+    """The clock goes on, often to just when something falls due; then whatever is due may be looked for."""
+    due = [at_us for at_us in deadlines(world.model) if at_us > world.now_us]
+    jump_us = chance.randint(1, world.options.jump_s * 1_000_000)
+    if due and chance.random() < 0.6:
+        jump_us = due[min(chance.choice((0, 0, 1, 2)), len(due) - 1)] - world.now_us
+        jump_us += chance.choice((0, 0, -1, 1))
+    world.say(f"  {jump_us / 1_000_000:g} s pass")
+    world.loop.inside(lambda: world.clock.advance(jump_us / 1_000_000))
+    if chance.random() < 0.7:
+        tick(world, chance)
+
+
+def tick(world: World, chance: Random) -> None:
+    """An operator has the hub look at what is due."""
+    hub = world.hub
+    if hub is None:
+        return
+    before = world.now_us, world.unrest
+
+    async def ticking() -> None:
+        await hub._ttl_tick()
+        await hub._expectation_tick()
+
+    def answered(result: object, error: BaseException | None) -> None:
+        if error is None:
+            world.ticked = before
+
+    world.give("tick", ticking(), answered=answered)
+
+
+FAULTS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
+    "disk": (4, disk),
+    "crash": (3, crash),
+    "restart": (1, restart),
+    "unplug": (3, unplug),
+    "manners": (5, manners),
+    "release": (5, release),
+}
+"""Name of a fault to its weight and function. Time and commits are drawn apart: they are no faults."""
+
+
+def fault(world: World, chance: Random) -> None:
+    """Let one thing go wrong."""
+    names = list(FAULTS)
+    FAULTS[chance.choices(names, [FAULTS[name][0] for name in names])[0]][1](world, chance)

@@ -1,0 +1,93 @@
+"""A log in memory that is as bad as a disk can be: slow, failing, full, and gone in the middle of a commit.
+
+Group commit is played: batches wait, are written in order, and are answered later and together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from events.errors import StoreError
+from events.stores import Batch, MemoryKnowledgeStore
+
+POINTS = ("submitted", "written", "answered", "published")
+"""The named points of a commit at which a hub can be crashed; the last one is reached in a listener."""
+
+
+class FaultyStore(MemoryKnowledgeStore):
+    """A store with faults, which the driver switches on and off.
+
+    Attributes:
+        held: batches wait until ``commit`` and ``answer`` are called.
+        broken: every commit fails.
+        room: how many more events fit; None: any number.
+        dead: the process is gone: nothing is written or answered any more.
+        reached: called at each of ``POINTS`` but the last.
+    """
+
+    def __init__(self, reached: Callable[[str], None]) -> None:
+        super().__init__(new_origin=lambda: "51" * 16)
+        self.reached = reached
+        self.held = self.broken = self.dead = False
+        self.room: int | None = None
+        self.waiting: list[Batch] = []
+        self.unanswered: list[Batch] = []
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches were not answered yet."""
+        return len(self.waiting) + len(self.unanswered)
+
+    def _submit(self, batch: Batch) -> None:
+        if self.dead:
+            return
+        self.waiting.append(batch)
+        self.reached("submitted")
+        if not self.held:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write and answer everything."""
+        self.commit()
+        self.answer()
+
+    def commit(self, count: int | None = None) -> None:
+        """Write the oldest ``count`` batches that wait, or fail them; nobody is told yet."""
+        for batch in self.waiting[:count]:
+            if self.dead:
+                return
+            self.waiting.remove(batch)
+            self._decide(batch)
+            self.unanswered.append(batch)
+            self.reached("written")
+
+    def answer(self) -> None:
+        """Tell the hub, in one go, what became of the batches that were written or failed."""
+        answered, self.unanswered = self.unanswered, []
+        if answered and not self.dead and answered[0].completed is not None:
+            answered[0].completed(answered)
+            self.reached("answered")
+
+    def _decide(self, batch: Batch) -> None:
+        batch.error = self._refusal(batch)
+        if batch.error is None and (self.broken or (self.room is not None and len(batch.entries) > self.room)):
+            batch.error = StoreError("the disk fails" if self.broken else "the disk is full")
+        if batch.error is None:
+            self._write(batch)
+            if self.room is not None:
+                self.room -= len(batch.entries)
+
+    def crash(self, kept: int) -> FaultyStore:
+        """Lose the process; of the batches that wait, the oldest ``kept`` had reached the disk.
+
+        Returns:
+            The store that a new process finds.
+        """
+        self.dead = True
+        for batch in self.waiting[:kept]:
+            if self._refusal(batch) is None:
+                self._write(batch)
+        found = FaultyStore(self.reached)
+        found._records, found._index, found._frontier = self._records, self._index, self._frontier
+        found._tiles, found._last = self._tiles, self._last
+        return found

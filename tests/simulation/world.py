@@ -1,0 +1,245 @@
+"""One simulated world: a loop, a clock, a store, a hub that can be lost and opened again, and its agents.
+
+The driver is plain synchronous code. It gives commands, lets the loop run as far as it likes, and looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+from events.errors import NetworkError
+from events.event import OPERATOR
+from events.values.times import parse_iso
+from hub import Hub
+from hub.testing import MockClock, SequentialIds
+from tests.simulation.checks import Ear, Watch
+from tests.simulation.kinds import adapters
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.model import Found, Model
+from tests.simulation.people import Actor
+from tests.simulation.seeds import Options
+from tests.simulation.store import FaultyStore
+
+logging.getLogger("ledgerhub").setLevel(logging.CRITICAL)
+Answered = Callable[[Any, BaseException | None], None]
+
+
+class World:
+    """What a run happens in.
+
+    Attributes:
+        trace: a line per thing that happened: equal for equal seeds, to the byte.
+        problems: what checks found where they could not raise.
+        unrest: counts what a tick could suffer from: failed commits, crashes.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.trace: list[str] = []
+        self.problems: list[BaseException] = []
+        self.commands = self.crashes = self.unrest = 0
+        self.pending: dict[asyncio.Task[Any], str] = {}
+        self.model = Model()
+        self.loop = VirtualLoop()
+        self.clock = MockClock()
+        self.store = FaultyStore(self.reached)
+        self.watch = Watch(self)
+        self.hub: Hub | None = None
+        self.crash_at: tuple[str, int] | None = None
+        self.ticked: tuple[int, int] | None = None
+        self.memory: dict[str, Any] = {}
+        """What actions remember: retries, tasks."""
+        self._marks = 0
+        self.actors = [Actor(self, name) for name in "ada bob cyd dan eve fay".split()[: options.agents]]
+        self.open()
+
+    @property
+    def now_us(self) -> int:
+        """The time of the hub's clock."""
+        return parse_iso(self.clock())
+
+    def say(self, line: str) -> None:
+        """Add a line to the trace."""
+        self.trace.append(line)
+
+    def mark(self) -> str:
+        """Return a mark that no command has carried yet."""
+        self._marks += 1
+        return f"tok{self._marks}"
+
+    def give(
+        self,
+        what: str,
+        work: Awaitable[Any],
+        *,
+        token: str | None = None,
+        actor: str = OPERATOR,
+        answered: Answered | None = None,
+    ) -> None:
+        """Start a command; what it is answered is judged by its mark and told to ``answered``."""
+        self.commands += 1
+        if token is not None:
+            self.watch.promises.attempt(token, actor)
+        started: list[asyncio.Task[Any]] = []
+        self.loop.inside(lambda: started.append(self.loop.create_task(_as_coroutine(work))))
+        task = started[0]
+        self.pending[task] = what
+        self.say(f"  give {what}")
+        task.add_done_callback(partial(self._answered, what, token, answered))
+
+    def _answered(self, what: str, token: str | None, answered: Answered | None, task: asyncio.Task[Any]) -> None:
+        if self.pending.pop(task, None) is None or task.cancelled():
+            return
+        error = task.exception()
+        if self.store.dead:
+            return  # the process died before it could tell anybody
+        self.say(f"  {what}: {_shown(error) if error else 'done'}")
+        try:
+            self.watch.catch_up()
+            if error is not None and not isinstance(error, NetworkError | TimeoutError):
+                raise error
+            if token is not None and error is None:
+                self.watch.promises.acknowledged(token)
+            elif token is not None and isinstance(error, NetworkError) and not self._outlived(token, error):
+                self.watch.promises.refused(token)
+            if answered is not None:
+                answered(task.result() if error is None else None, error)
+        except BaseException as found:
+            self.problems.append(found)
+
+    def _outlived(self, token: str, error: NetworkError) -> bool:
+        """Whether a refused open left a session behind that came to be and ended: somebody said no, or nobody yes."""
+        event = self.model.tokens.get(token)
+        return event is not None and error.code == "protocol_error" and error.facts.get("session_id") == event.id
+
+    # Running.
+
+    def run(self, callbacks: int | None = None) -> bool:
+        """Let the loop go on, to rest or for so many callbacks, and look; say whether it came to rest."""
+        rest = False
+        while not rest:
+            rest = self.loop.run(lambda: self.store.dead, *([callbacks] if callbacks is not None else []))
+            if self.store.dead:
+                self.lose(kept=0)
+            elif callbacks is not None:
+                break
+        self.look(rest)
+        return rest
+
+    def look(self, rest: bool) -> None:
+        """Raise what was found, and at rest compare everything."""
+        self.watch.catch_up()
+        for problem in (*self.problems, *self.loop.troubles):
+            raise problem
+        if rest:
+            self.watch.at_rest()
+            if self.ticked == (self.now_us, self.unrest):
+                self.watch.after_ticks(self.now_us)
+            self.ticked = None
+
+    def complete(self, what: str, work: Awaitable[Any]) -> Any:
+        """Run one thing to its end, with a store that lets it, and return what came of it."""
+        found: list[Any] = []
+        self.give(what, work, answered=lambda result, error: found.append((result, error)))
+        while not found:
+            before = len(self.pending), self.crashes
+            self.run()
+            if not found and (len(self.pending), self.crashes) == before:
+                raise Found("every command is answered", what)
+            if self.crashes != before[1]:
+                return None
+        result, error = found[0]
+        if error is not None:
+            raise error
+        return result
+
+    # The hub's lives.
+
+    def open(self) -> None:
+        """Open a hub on the store."""
+        store, options = self.store, self.options
+        store.held, store.broken, store.room = False, False, None
+        self.hub = None
+
+        async def opening() -> None:
+            hub = await Hub.open(
+                store,
+                clock=self.clock,
+                ids=SequentialIds(),
+                ttl_sweep_interval=options.ttl_sweep_interval_s,
+                expectation_sweep_interval=options.expectation_sweep_interval_s,
+                invite_ack_timeout=options.invite_ack_timeout_s,
+                listeners=[Ear(self, store)],
+            )
+            for adapter in adapters():
+                hub.register_adapter(adapter)
+            self.hub = hub
+
+        self.complete("open the hub", opening())
+
+    def reached(self, point: str) -> None:
+        """A named point of a commit is reached: crash here, if that was planned."""
+        if self.crash_at is None or self.crash_at[0] != point or self.store.dead:
+            return
+        name, countdown = self.crash_at
+        self.crash_at = (name, countdown - 1) if countdown else None
+        if self.crash_at is None:
+            self.say(f"  crash when a commit is {point}")
+            self.store.dead = True
+
+    def lose(self, kept: int) -> None:
+        """Crash the hub's process and start another on what reached the disk."""
+        self.say(f"  crash: {len(self.store.waiting)} commits under way, {kept} of them on disk")
+        self.crashes += 1
+        self.unrest += 1
+        self.crash_at = None
+        self.pending.clear()
+        old = self.store
+        self.store = old.crash(kept)
+        self._restart(self.loop)
+
+    def restart(self) -> None:
+        """Close the hub in good order and open another on the same store: nothing may change (DET-2)."""
+        hub = self.hub
+        if hub is None:
+            return
+        self.store.held = False
+        self.store.flush()
+        crashes = self.crashes
+        self.complete("close the hub", hub.close())
+        if self.crashes == crashes:
+            self.run()
+            for what in self.pending.values():
+                raise Found("a hub that closes lets everybody go", what)
+            self._restart(self.loop)
+
+    def _restart(self, old: VirtualLoop) -> None:
+        for actor in self.actors:
+            actor.forget()
+        self.loop, self.clock = VirtualLoop(), MockClock(self.clock())
+        old.discard()
+        self.open()
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) over the log's records and the trace."""
+        told = hashlib.sha256(b"".join(self.store._records))
+        told.update("\n".join(self.trace).encode())
+        return told.hexdigest()
+
+    def actor(self, chance: Random) -> Actor:
+        """Return one of the actors."""
+        return chance.choice(self.actors)
+
+
+async def _as_coroutine(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+def _shown(error: BaseException) -> str:
+    return f"{getattr(error, 'code', type(error).__name__)}: {error}"
