@@ -13,7 +13,10 @@ Tick = Callable[[], Awaitable[None]]
 
 
 class Sweepers:
-    """Named ticks on the hub's timers. A tick that raises is told to listeners and comes again."""
+    """Named ticks on the hub's timers.
+
+    A tick that raises is told to listeners and comes again; one that is still running when it is due again is let run.
+    """
 
     def __init__(self, timers: Timers, listeners: HubListener, activity: Activity) -> None:
         self._timers, self._listeners, self._activity = timers, listeners, activity
@@ -51,7 +54,8 @@ class Sweepers:
     def _schedule(self, name: str, interval_s: float, tick: Tick) -> None:
         def fire() -> None:
             self._schedule(name, interval_s, tick)
-            self._start(name, tick)
+            if not any(task.get_name() == f"sweeper {name}" for task in self._running):
+                self._start(name, tick)
 
         self._pending[name] = self._timers.call_later(interval_s, fire)
 
