@@ -24,10 +24,7 @@ from projections.wal import wal_envelope
 from replay.errors import QuestionError
 from replay.names import Names
 from replay.points import find_agents, find_session, last_position, parse_point
-from replay.query import Query, Selection, select
-
-PROGRESS_EVENTS = 1024
-"""Progress is told every so many events."""
+from replay.query import PROGRESS_EVENTS, Query, Selection, select
 
 Progress = Callable[[int], None]
 """Told how many events were read so far."""

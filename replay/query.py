@@ -23,7 +23,11 @@ from replay.names import Names
 from replay.points import find_agents, find_session, first_position, last_position, parse_point
 from replay.render.sentences import sentence
 
+PROGRESS_EVENTS = 1024
+"""Progress is told every so many events."""
+
 Keep = Callable[[Event], bool]
+"""Whether an event is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,24 @@ class Selection:
             backwards=reverse,
         )
         return islice((event for event in found if all(keep(event) for keep in self.keeps)), limit)
+
+    def count(self, log: EventLog, limit: int | None = None, progress: Callable[[int], None] | None = None) -> int:
+        """Return how many events there are, at most ``limit``; nothing is decoded that need not be looked at.
+
+        O(1) for all events between two positions; ``progress`` is told the position reached now and then.
+        """
+        if self.index is None and not self.keeps:
+            found = max(self.until - self.after, 0)
+            return found if limit is None else min(found, limit)
+        found = 0
+        positions: Iterator[int] = (event.position for event in self.read(log, limit=limit))
+        if not self.keeps:
+            stored = log.recorder.scan(self.index, after=self.after, until=self.until, limit=limit)
+            positions = (each.position for each in stored)
+        for found, position in enumerate(positions, 1):
+            if progress is not None and found % PROGRESS_EVENTS == 0:
+                progress(position)
+        return found
 
 
 def select(log: EventLog, head: int, names: Names, query: Query) -> Selection:

@@ -20,7 +20,8 @@ from hub.loading import checkpoint_folder
 from projections.snapshots import newest
 from projections.state import HubState
 from replay.damage import Finding, Kind, Part, explained, misplaced, name_damage, truncated
-from replay.history import PROGRESS_EVENTS, Evidence, History
+from replay.history import Evidence, History
+from replay.query import PROGRESS_EVENTS
 
 Told = Callable[[str, int], None]
 """Told the stage and how many events it is through with."""

@@ -80,11 +80,8 @@ def _show(asked: Asked, events: Iterator[Event]) -> None:
 
 def _count(asked: Asked, query: Query) -> int:
     history, screen = asked.history, asked.screen
-    found = 0
     with screen.progress("counting", history.head) as told:
-        for event in history.events(query):
-            found += 1
-            told(event.position)
+        found = history.select(query).count(history.log, query.limit, told)
     if screen.as_json:
         screen.json({"count": found})
     else:

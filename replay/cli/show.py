@@ -20,7 +20,9 @@ from replay.show import Detail, detail
 BYTES_A_LINE = 32
 
 
-@click.command("show", short_help="One event in full, with its proof.", context_settings={"ignore_unknown_options": True})  # -15m is a point
+@click.command(
+    "show", short_help="One event in full, with its proof.", context_settings={"ignore_unknown_options": True}
+)  # -15m is a point
 @click.argument("point")
 @click.option("--raw", is_flag=True, help="The stored bytes, too, in hex.")
 @asks

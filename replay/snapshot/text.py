@@ -109,7 +109,7 @@ def _fields(event: Event, masks: Masks, cast: Cast) -> Iterator[str]:
     body, schema = event.body, SCHEMAS[type(event.body)]
     kinds = {spec.name: spec.kind for spec in schema.facts}
     for name, value in zip(body._fields, body, strict=True):
-        if name in _UNSHOWN or value is None or (name in schema.defaults and value == schema.defaults[name]):
+        if name in _UNSHOWN or value in (None, "") or (name in schema.defaults and value == schema.defaults[name]):
             continue
         label = _LABELS.get(name) or name.removesuffix("_us").removesuffix("_ids").removesuffix("_id")
         if {name, label} & masks.keys:

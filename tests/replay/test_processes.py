@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from tests.replay.asking import start
+from tests.replay.asking import ask, start
 
 
 def told(process: subprocess.Popen[str]) -> str:
@@ -94,12 +94,11 @@ def test_verify_beside_a_hub_that_writes(tmp_path: Path) -> None:
     path = os.fspath(tmp_path / "log")
     with start(path, module="tests.replay.scenario") as writer:
         told(writer)
-        for number in range(3):
+        for number in range(20):
             head = int(tell(writer, f"line {number}"))
-            with start("verify", "--log", path, "--json") as reader:
-                out, err = reader.communicate()
-            assert (reader.returncode, err) == (0, "")
-            assert json.loads(out)["covered"] >= head
+            answer = ask("verify", "--log", path, "--json")
+            assert (answer.code, answer.err) == (0, "")
+            assert answer.objects[0]["covered"] >= head
         writer.kill()
 
 
@@ -136,11 +135,11 @@ def test_colours_can_be_switched_off(everything_path: Path, option: str, environ
     assert (code, "\x1b[" in shown) == (0, False)
 
 
-def test_no_pager_and_json_go_straight_to_the_terminal(everything_path: Path) -> None:
-    for option in ("--no-pager", "--json"):
-        words = ("log", "--log", os.fspath(everything_path), "--limit", "1", option)
-        code, shown = terminal(*words, PAGER="sed -u s/^/paged:/")
-        assert (code, "paged:" in shown) == (0, False)
+@pytest.mark.parametrize("option", ["--no-pager", "--json"])
+def test_no_pager_and_json_go_straight_to_the_terminal(everything_path: Path, option: str) -> None:
+    words = ("log", "--log", os.fspath(everything_path), "--limit", "1", option)
+    code, shown = terminal(*words, PAGER="sed -u s/^/paged:/")
+    assert (code, "paged:" in shown) == (0, False)
 
 
 def test_an_error_in_the_middle_of_a_paged_listing_is_still_one_line(chat_copy: Path) -> None:
@@ -148,22 +147,3 @@ def test_an_error_in_the_middle_of_a_paged_listing_is_still_one_line(chat_copy: 
         data.truncate(4096 * 20)
     code, shown = terminal("log", "--log", os.fspath(chat_copy))
     assert (code, shown.count("\n")) == (3, 1)
-
-
-def test_completion_offers_types_kinds_and_names(everything_path: Path) -> None:
-    offered = {
-        "log --type session.ex": ["session.expired"],
-        "audit --kind turn": ["turn_failed"],
-        f"log --log {everything_path} --agent ma": ["mallory"],
-        "log --log nowhere --agent ma": [],
-    }
-    for typed, expected in offered.items():
-        words = f"replay {typed}"
-        environment = {
-            "_REPLAY_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - 1),
-        }
-        with start(env=environment) as process:
-            out, _ = process.communicate()
-        assert [line.partition(",")[2] for line in out.split()] == expected

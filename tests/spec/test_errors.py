@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
@@ -468,8 +469,11 @@ async def test_trap_33_a_task_id_is_its_owners_and_shows_nobody_else_the_task(st
     assert (await stage.hub.get_task("t")).owner_id == a
 
 
-async def test_whatever_words_an_agent_fails_with_its_turn_is_recorded(stage: Stage) -> None:
+async def test_whatever_words_an_agent_fails_with_its_turn_is_recorded(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     """An exception may quote what it was given: bytes that are no Unicode, or a novel."""
+    caplog.set_level(logging.CRITICAL, "ledgerhub")  # what pytest captures has to be Unicode, too
     link = HubClient(LocalLink(stage.hub))
     alice = await link.register(None, Passport(name="alice"))
 
