@@ -51,7 +51,12 @@ async def open_hub(clock: MockClock) -> AsyncIterator[OpenHub]:
     hubs: list[Hub] = []
 
     async def open_(store: Any = None, **options: Any) -> Hub:
-        defaults = {"clock": clock, "ids": SequentialIds(), "ttl_sweep_interval": 0, "expectation_sweep_interval": 0}
+        defaults: dict[str, Any] = {
+            "clock": clock,
+            "ids": SequentialIds(),
+            "ttl_sweep_interval": 0,
+            "expectation_sweep_interval": 0,
+        }
         hub = await Hub.open(store if store is not None else MemoryKnowledgeStore(), **(defaults | options))
         hubs.append(hub)
         return hub
