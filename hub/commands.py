@@ -321,7 +321,8 @@ class Commands(Reads):
         on_its_way = any(getattr(event.body, "task_id", None) == task_id for event in self._committer.undurable())
         known = on_its_way or (task_id not in self._state.tasks.open and fold_task(self._log, task_id) is not None)
         command = tasks.ObserveTask(session_id, owner_id, spec, task_id, cause, known)
-        await self._guarded(command, actor, "task", task_id, session_id)
+        # The target is the session: an id drawn for each attempt would let a refused agent flood the log (GOV-6).
+        await self._guarded(command, actor, "task", session_id, session_id)
         task = await self.get_task(task_id)
         if task.owner_id != owner_id:
             raise ProtocolError(f"the task id {task_id!r} is taken: give another, or none", task_id=task_id)

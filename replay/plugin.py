@@ -3,7 +3,7 @@
 ================== ============================================================================================
 fixture            what it gives
 ================== ============================================================================================
-``hub``            an open hub in memory: mock clock, sequential ids, sweepers off, every invite waits for 30 s
+``hub``            an open hub in memory: mock clock, sequential ids, sweepers off
 ``hub_clock``      its ``MockClock``; ``hub_clock.advance(seconds)`` is how time passes
 ``hub_factory``    ``await hub_factory(store=None, **options)``: more of them, closed with the test
 ``hub_snapshot``   ``assert hub == hub_snapshot``, ``assert hub_snapshot.of(session)``; ``--snapshot-update`` records
@@ -14,7 +14,7 @@ fixture            what it gives
 anyio's ``anyio_backend``, on anyio's asyncio. A test in which a ``RecordedAgent`` was asked something else than was
 recorded fails, whatever else it finds.
 
-pytest loads this in every project that has ledgerhub installed: nothing here costs anything until a fixture is used.
+pytest loads this in every project that has ledgerhub installed; until a fixture is used, nothing happens.
 """
 
 from __future__ import annotations
@@ -22,15 +22,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-try:
-    import pytest_asyncio
-except ImportError:
-    pytest_asyncio = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -42,6 +38,10 @@ if TYPE_CHECKING:
 
     HubFactory = Callable[..., Awaitable[Hub]]
     Check = Callable[..., list[Verdict]]
+
+
+pytest_asyncio: Any = import_module("pytest_asyncio") if find_spec("pytest_asyncio") else None
+"""pytest-asyncio where it is installed; a project may do with anyio."""
 
 
 @pytest.fixture
@@ -87,7 +87,12 @@ async def _factory(hub_clock: MockClock) -> AsyncIterator[HubFactory]:
     hubs: list[Hub] = []
 
     async def open_(store: Any = None, **options: Any) -> Hub:
-        quiet = {"clock": hub_clock, "ids": SequentialIds(), "ttl_sweep_interval": 0, "expectation_sweep_interval": 0}
+        quiet: dict[str, Any] = {
+            "clock": hub_clock,
+            "ids": SequentialIds(),
+            "ttl_sweep_interval": 0,
+            "expectation_sweep_interval": 0,
+        }
         found = await Hub.open(MemoryKnowledgeStore() if store is None else store, **(quiet | options))
         hubs.append(found)
         return found

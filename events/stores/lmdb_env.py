@@ -225,12 +225,15 @@ class _Options(NamedTuple):
         """Open the environment, with half the map as often as the address space refuses it."""
         # 0, a reader's, adopts what the writer asked for.
         size = self.map_size_bytes and max(self.map_size_bytes, _MAP_SIZE_BYTES_MIN)
+        # A copy of data.mdb alone has no writer to keep out, and reading it must make no file beside it.
+        lock = not self.readonly or os.path.exists(os.path.join(path, "lock.mdb"))
         while True:
             try:
                 return lmdb.open(
                     path,
                     map_size=size,
                     readonly=self.readonly,
+                    lock=lock,
                     create=False,
                     sync=self.sync,
                     max_readers=_READERS_MAX,

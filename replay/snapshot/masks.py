@@ -32,3 +32,7 @@ class Masks(NamedTuple):
         if isinstance(value, Mapping):
             return {key: MASK if key in self.keys else self.mask(item) for key, item in value.items()}
         return [self.mask(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+NOTHING = Masks()
+"""The masks that hide nothing."""

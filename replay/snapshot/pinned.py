@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from hub.client.session import Session
-from replay.snapshot.masks import Masks
+from replay.snapshot.masks import NOTHING, Masks
 from replay.snapshot.story import story
 from replay.snapshot.text import session_text, text_of
 from replay.sources import Source
@@ -37,7 +37,7 @@ class HubSnapshot:
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
-    def __init__(self, pinned: SnapshotAssertion, masks: Masks = Masks()) -> None:
+    def __init__(self, pinned: SnapshotAssertion, masks: Masks = NOTHING) -> None:
         self._pinned, self._masks = pinned, masks
 
     def __repr__(self) -> str:
@@ -87,5 +87,6 @@ class HubSnapshot:
         if result.recalled_data is None:
             head = f"{what} has no snapshot yet: look at it, then record it with {UPDATE}"
             return [head, *(f"  {line}" for line in str(result.asserted_data).splitlines())]
-        head = f"{what} is not as in {os.path.relpath(result.snapshot_location)}; if that is meant, record it with {UPDATE}"
+        where = os.path.relpath(result.snapshot_location)
+        head = f"{what} is not as in {where}; if that is meant, record it with {UPDATE}"
         return [head, *story(str(result.recalled_data), str(result.asserted_data))]

@@ -20,21 +20,20 @@ from events.values.identity import Passport
 from events.values.rule import Rule
 from replay.errors import QuestionError
 from replay.snapshot.cast import Cast
-from replay.snapshot.masks import MASK, Masks
+from replay.snapshot.masks import MASK, NOTHING, Masks
 from replay.sources import Source, opened
 
-_UNSHOWN = frozenset(
-    ("name", "sequence", "version", "digest", "has_skill", "invite_due_us", "ordinal", "anchors", "data", "rest")
-    + ("session_id", "envelope_id", "task_id", "agent_id", "library", "format", "adapters")
-)
-"""Names of agents are among the subjects, as are the ids; the rest is the hub's own bookkeeping, or data of agents."""
+_ABOUT = ("session_id", "envelope_id", "task_id", "agent_id")
+_BOOKKEEPING = {"sequence", "version", "digest", "has_skill", "invite_due_us", "ordinal", "anchors"}
+_LIBRARY = {"library", "format", "adapters"}
+_UNSHOWN = {"name", *_ABOUT, "data", "rest", *_BOOKKEEPING, *_LIBRARY}
+"""What stands among the subjects, is shown as data of an envelope, or is no test's business."""
 _LABELS = {"recipients": "to", "participants": "with", "manifest": "type"}
 _DEFAULT_RULE = Rule().to_dict()
 _DEFAULT_PASSPORT = Passport("anyone").to_dict()
-_NO_MASKS = Masks()
 
 
-def text_of(source: Source, masks: Masks = _NO_MASKS) -> str:
+def text_of(source: Source, masks: Masks = NOTHING) -> str:
     """Return a log as text; O(its events). ``await settle(hub)`` before a hub's is taken.
 
     Raises:
@@ -45,7 +44,7 @@ def text_of(source: Source, masks: Masks = _NO_MASKS) -> str:
         return "".join(f"{line}\n" for line in lines(log.read(), masks))
 
 
-def session_text(source: Source, session_id: str, masks: Masks = _NO_MASKS) -> str:
+def session_text(source: Source, session_id: str, masks: Masks = NOTHING) -> str:
     """Return one session of a log as text, its names numbered and its time counted within it; O(events of the log).
 
     Raises:
@@ -62,7 +61,7 @@ def session_text(source: Source, session_id: str, masks: Masks = _NO_MASKS) -> s
     return "".join(f"{line}\n" for line in lines(mine, masks, cast))
 
 
-def lines(events: Iterable[Event], masks: Masks = _NO_MASKS, cast: Cast | None = None) -> Iterator[str]:
+def lines(events: Iterable[Event], masks: Masks = NOTHING, cast: Cast | None = None) -> Iterator[str]:
     """Give a line for each event that is not left out; O(events).
 
     Args:
@@ -85,9 +84,6 @@ def _seconds(us: int) -> str:
     """Return microseconds as seconds, exactly: ``0s``, ``62.5s``."""
     whole, part = divmod(us, 1_000_000)
     return f"{whole}.{part:06}".rstrip("0") + "s" if part else f"{whole}s"
-
-
-_ABOUT = ("session_id", "envelope_id", "task_id", "agent_id")
 
 
 def _subjects(event: Event, cast: Cast) -> Iterator[str]:
@@ -169,8 +165,9 @@ def _differences(value: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str,
     for key, item in value.items():
         inner = base.get(key)
         if isinstance(item, Mapping) and isinstance(inner, Mapping):
-            item = _differences(item, inner) or inner
-        if item != inner:
+            if deeper := _differences(item, inner):
+                found[key] = deeper
+        elif item != inner:
             found[key] = item
     return found
 

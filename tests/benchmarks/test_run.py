@@ -18,13 +18,15 @@ PEERS = {
     "P11": ("umadb",),
 }
 
+HAS_PROC = Path("/proc/self/status").exists()
+
 
 @pytest.mark.parametrize("code", BENCHMARKS)
 async def test_a_benchmark_gives_figures(code: str, tmp_path: Path) -> None:
     for package in PEERS.get(code, ()):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package}, of its peer, is in the extra `bench`")
-    if code == "P13" and not Path("/proc/self/status").exists():
+    if code == "P13" and not HAS_PROC:
         pytest.skip("resident memory is read from /proc")
     outcome = await load(code)(Bench(tmp_path, "tiny"))
     assert outcome.figures

@@ -29,9 +29,9 @@ def told(*bodies: object) -> Observed:
 def test_trap_25_the_median_is_exact_over_the_last_256(seen: list[tuple[str, int | None]]) -> None:
     stats = told(*(AgentObserved(ALICE, "x", outcome, 2, latency_us) for outcome, latency_us in seen)).of(ALICE)
     latencies_us = [latency_us for _, latency_us in seen if latency_us is not None][-WINDOW:]
-    counts = [sum(1 for outcome, _ in seen if outcome == name) for name in OUTCOMES]
+    counts = {name: sum(1 for outcome, _ in seen if outcome == name) for name in OUTCOMES}
     p50_ms = median(latencies_us) / 1000 if latencies_us else None
-    assert stats == ({"x": ObservedStat(len(seen), *counts, p50_ms)} if seen else {})
+    assert stats == ({"x": ObservedStat(n=len(seen), p50_latency_ms=p50_ms, **counts)} if seen else {})
 
 
 def test_capabilities_are_apart_and_go_with_their_agent() -> None:

@@ -13,7 +13,7 @@ from events.codec import canonical, decode, encode
 from events.event import Event
 from projections.state import HubState
 from tests.hub.decisions.story import Story
-from tests.hub.decisions.test_boundaries import APART, CASES, world
+from tests.hub.decisions.world import APART, CASES, world
 
 COMMANDS = [*CASES.values(), *APART.values()]
 STEPS = st.lists(st.tuples(st.integers(0, len(COMMANDS) - 1), st.sampled_from([0, 0, 1, 30, 60, 700])), max_size=40)

@@ -76,6 +76,22 @@ def test_help_is_there_for_everyone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("log --type session.ex", ["session.expired"]),
+        ("audit --kind turn", ["turn_failed"]),
+        ("log --log {path} --agent ma", ["mallory"]),
+        ("log --log {path}/nowhere --agent ma", []),
+    ],
+)
+def test_completion_offers_types_kinds_and_names(everything_path: Path, typed: str, offered: list[str]) -> None:
+    words = f"replay {typed.format(path=everything_path)}"
+    last = str(len(words.split()) - 1)
+    answer = ask(_REPLAY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=last)
+    assert [line.partition(",")[2] for line in answer.out.split()] == offered
+
+
+@pytest.mark.parametrize(
     ("shell", "marker"), [("bash", "COMP_WORDS"), ("zsh", "#compdef replay"), ("fish", "complete")]
 )
 def test_completion_scripts(shell: str, marker: str) -> None:

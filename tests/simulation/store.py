@@ -21,6 +21,7 @@ class FaultyStore(MemoryKnowledgeStore):
         held: batches wait until ``commit`` and ``answer`` are called.
         broken: every commit fails.
         room: how many more events fit; None: any number.
+        failures: how many batches failed so far.
         dead: the process is gone: nothing is written or answered any more.
         reached: called at each of ``POINTS`` but the last.
     """
@@ -30,6 +31,7 @@ class FaultyStore(MemoryKnowledgeStore):
         self.reached = reached
         self.held = self.broken = self.dead = False
         self.room: int | None = None
+        self.failures = 0
         self.waiting: list[Batch] = []
         self.unanswered: list[Batch] = []
 
@@ -72,10 +74,12 @@ class FaultyStore(MemoryKnowledgeStore):
         batch.error = self._refusal(batch)
         if batch.error is None and (self.broken or (self.room is not None and len(batch.entries) > self.room)):
             batch.error = StoreError("the disk fails" if self.broken else "the disk is full")
-        if batch.error is None:
-            self._write(batch)
-            if self.room is not None:
-                self.room -= len(batch.entries)
+        if batch.error is not None:
+            self.failures += 1
+            return
+        self._write(batch)
+        if self.room is not None:
+            self.room -= len(batch.entries)
 
     def crash(self, kept: int) -> FaultyStore:
         """Lose the process; of the batches that wait, the oldest ``kept`` had reached the disk.
@@ -89,5 +93,5 @@ class FaultyStore(MemoryKnowledgeStore):
                 self._write(batch)
         found = FaultyStore(self.reached)
         found._records, found._index, found._frontier = self._records, self._index, self._frontier
-        found._tiles, found._last = self._tiles, self._last
+        found._tiles, found._last, found.failures = self._tiles, self._last, self.failures
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from random import Random
 from typing import Any
@@ -36,14 +36,13 @@ class World:
     Attributes:
         trace: a line per thing that happened: equal for equal seeds, to the byte.
         problems: what checks found where they could not raise.
-        unrest: counts what a tick could suffer from: failed commits, crashes.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.trace: list[str] = []
         self.problems: list[BaseException] = []
-        self.commands = self.crashes = self.unrest = 0
+        self.commands = self.crashes = 0
         self.pending: dict[asyncio.Task[Any], str] = {}
         self.model = Model()
         self.loop = VirtualLoop()
@@ -52,7 +51,7 @@ class World:
         self.watch = Watch(self)
         self.hub: Hub | None = None
         self.crash_at: tuple[str, int] | None = None
-        self.ticked: tuple[int, int] | None = None
+        self.ticked: tuple[int, int, int] | None = None
         self.memory: dict[str, Any] = {}
         """What actions remember: retries, tasks."""
         self._marks = 0
@@ -76,7 +75,7 @@ class World:
     def give(
         self,
         what: str,
-        work: Awaitable[Any],
+        work: Coroutine[Any, Any, Any],
         *,
         token: str | None = None,
         actor: str = OPERATOR,
@@ -87,7 +86,7 @@ class World:
         if token is not None:
             self.watch.promises.attempt(token, actor)
         started: list[asyncio.Task[Any]] = []
-        self.loop.inside(lambda: started.append(self.loop.create_task(_as_coroutine(work))))
+        self.loop.inside(lambda: started.append(self.loop.create_task(work)))
         task = started[0]
         self.pending[task] = what
         self.say(f"  give {what}")
@@ -114,9 +113,12 @@ class World:
             self.problems.append(found)
 
     def _outlived(self, token: str, error: NetworkError) -> bool:
-        """Whether a refused open left a session behind that came to be and ended: somebody said no, or nobody yes."""
+        """Whether what was asked for came to be and was lost since, as the error says.
+
+        A session that somebody declined or nobody answered; a registration whose connection was lost meanwhile.
+        """
         event = self.model.tokens.get(token)
-        return event is not None and error.code == "protocol_error" and error.facts.get("session_id") == event.id
+        return event is not None and event.id in (error.facts.get("session_id"), error.facts.get("agent_id"))
 
     # Running.
 
@@ -139,11 +141,18 @@ class World:
             raise problem
         if rest:
             self.watch.at_rest()
-            if self.ticked == (self.now_us, self.unrest):
-                self.watch.after_ticks(self.now_us)
-            self.ticked = None
+            if self.ticked is not None and not self.store.in_flight:
+                if self.ticked == self.calm():
+                    self.watch.after_ticks(self.now_us)
+                self.ticked = None
 
-    def complete(self, what: str, work: Awaitable[Any]) -> Any:
+    def calm(self) -> tuple[int, int, int] | None:
+        """Return what stays the same as long as time stands still and nothing fails; None while the disk is bad."""
+        if self.store.broken or self.store.room is not None:
+            return None
+        return self.now_us, self.store.failures, self.crashes
+
+    def complete(self, what: str, work: Coroutine[Any, Any, Any]) -> Any:
         """Run one thing to its end, with a store that lets it, and return what came of it."""
         found: list[Any] = []
         self.give(what, work, answered=lambda result, error: found.append((result, error)))
@@ -197,7 +206,6 @@ class World:
         """Crash the hub's process and start another on what reached the disk."""
         self.say(f"  crash: {len(self.store.waiting)} commits under way, {kept} of them on disk")
         self.crashes += 1
-        self.unrest += 1
         self.crash_at = None
         self.pending.clear()
         old = self.store
@@ -235,10 +243,6 @@ class World:
     def actor(self, chance: Random) -> Actor:
         """Return one of the actors."""
         return chance.choice(self.actors)
-
-
-async def _as_coroutine(work: Awaitable[Any]) -> Any:
-    return await work
 
 
 def _shown(error: BaseException) -> str:

@@ -42,7 +42,7 @@ from tests.spec.watching import Custom, Planned, expects, network, violated, wat
 # What it costs.
 
 
-async def test_gov_4_ten_thousand_idle_sessions_cost_a_tick_nothing(
+async def test_trap_60_gov_4_ten_thousand_idle_sessions_cost_a_tick_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted, not timed: looks at sessions, commands, and reads of the log (trap 60)."""
@@ -311,11 +311,11 @@ async def _task_too_many(stage: Stage, session_id: str, people: list[str]) -> An
         (_open_out_of_reach, AccessDeniedError, "alice", "open", "carol"),
         (_post_too_often, RateLimitedError, "bob", "post", "session"),
         (_post_too_much, InboxFull, "alice", "post", "bob"),
-        (_task_too_many, AccessDeniedError, "alice", "task", None),
+        (_task_too_many, AccessDeniedError, "alice", "task", "session"),
     ],
 )
 async def test_gov_6_a_refusal_by_rule_is_on_record(
-    stage: Stage, refuse: Refuse, error: type[NetworkError], who: str, action: str, target: str | None
+    stage: Stage, refuse: Refuse, error: type[NetworkError], who: str, action: str, target: str
 ) -> None:
     rule = Rule(access=AccessBlock(outbound_to=["bob"]), limits=LimitsBlock(max_concurrent_tasks=1))
     people = await stage.agents("alice", rule=rule)
@@ -330,8 +330,7 @@ async def test_gov_6_a_refusal_by_rule_is_on_record(
     ids = dict(zip(("alice", "bob", "carol", "session"), [*people, session_id], strict=True))
     assert (record["actor"], record["action"]) == (ids[who], action)
     assert (record["error"], record["message"], record["left_out"]) == (error.code, str(refused.value), 0)
-    if target is not None:
-        assert record["target"] == ids[target]
+    assert record["target"] == ids[target]
     assert record["session_id"] == (None if action == "open" else session_id)
 
 

@@ -265,7 +265,7 @@ async def test_sess_8_a_session_type_gives_a_reason_of_its_own(stage: Stage) -> 
 # A type that is not loaded.
 
 
-async def test_sess_9_trap_09_a_session_whose_type_is_not_loaded_is_dormant_and_comes_back(any_stage: Stage) -> None:
+async def test_trap_09_sess_9_a_session_whose_type_is_not_loaded_is_dormant_and_comes_back(any_stage: Stage) -> None:
     """It is listed and readable, it can lapse and be closed, and registering the type revives it without a restart."""
     hub = any_stage.hub
     hub.register_adapter(Diary())

@@ -57,7 +57,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("state", "outcome", "error", "seen"), ENDS)
-async def test_task_3_trap_26_an_end_is_one_append_with_what_it_shows_and_one_record(
+async def test_trap_26_task_3_an_end_is_one_append_with_what_it_shows_and_one_record(
     any_stage: Stage, state: str, outcome: dict[str, Any], error: str, seen: ObservedStat
 ) -> None:
     session_id, bob, task = await at_work(any_stage)

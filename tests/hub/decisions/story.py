@@ -45,6 +45,7 @@ class Story:
         for adapter in default_adapters():
             self.catalogue.register_adapter(adapter)
         self.state = HubState(self.catalogue)
+        self.events: list[Event] = []
         self.decision: Decision | None = None
         self.error: NetworkError | None = None
 
@@ -52,7 +53,9 @@ class Story:
         """Tell what has happened; a body that has an id of its own must have that of its position."""
         for body in bodies:
             position = self.state.position + 1
-            self.state.apply(Event(body, nth(position), max(at(at_s), self.state.at_us), HUB, None, position))
+            event = Event(body, nth(position), max(at(at_s), self.state.at_us), HUB, None, position)
+            self.state.apply(event)
+            self.events.append(event)
         return self
 
     def when(self, command: Any, *, actor: str = OPERATOR, at_s: float = 0, first_id: int = 0) -> Story:
