@@ -54,6 +54,13 @@ class Catalogue:
                     )
         self.adapters[manifest.type, manifest.version] = adapter
 
+    def restore(self, key: tuple[str, int], adapter: SessionAdapter | None) -> None:
+        """Put back what stood for a (type, version) before, or nothing."""
+        if adapter is None:
+            self.adapters.pop(key, None)
+        else:
+            self.adapters[key] = adapter
+
     def adapter(self, session_type: str, version: int) -> SessionAdapter | None:
         """Return a session type, or None when it is not loaded (SESS-9)."""
         return self.adapters.get((session_type, version))

@@ -261,13 +261,14 @@ class Commands(Reads):
         try:
             envelope_id: str = await self._run(command, actor)
         except RECORDED as error:
-            target = error.facts.get("recipient_id") or envelope.session_id
+            # A session that was made up is named by no record, or each invented id would have one of its own (GOV-6).
+            session_id = envelope.session_id if self._exists(envelope.session_id) else None
             await self._refusals.note(
                 error,
                 subject=envelope.sender_id if actor in (OPERATOR, HUB) else actor,
                 action="post",
-                target=target,
-                session_id=envelope.session_id,
+                target=error.facts.get("recipient_id") or session_id or "",
+                session_id=session_id,
                 actor=actor,
             )
             raise

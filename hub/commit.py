@@ -111,11 +111,13 @@ class Committer:
         """Return an event, durable or still on its way there, or None; O(log n)."""
         return self._undurable.get(position) or self.log.get(position)
 
-    def revive(self, session_id: str) -> None:
-        """Fold a dormant session anew, now that its type is loaded (SESS-9); O(its events)."""
+    def revive(self, session_ids: Sequence[str]) -> None:
+        """Fold dormant sessions anew, now that their type is loaded (SESS-9): all or none; O(their events)."""
         undurable = self.undurable()
-        self.state.sessions.revive(fold_session(self.log, session_id, self.port.catalogue, undurable))
-        self.state.plan(session_id)
+        records = [fold_session(self.log, one, self.port.catalogue, undurable) for one in session_ids]
+        for session_id, record in zip(session_ids, records, strict=True):
+            self.state.sessions.revive(record)
+            self.state.plan(session_id)
 
     def undurable(self) -> list[Event]:
         """Return the events that are applied and not on disk yet, in order."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from events.codec import FORMAT
-from events.errors import ProtocolError, StoreLockedError
+from events.errors import NetworkError, ProtocolError, StoreLockedError
 from events.event import HUB, Event
 from events.log import EventLog
 from events.sessions import EnvelopePosted
@@ -29,6 +29,7 @@ from hub.clock import Clock, Timers, now_us, system_clock, timers_of, yield_once
 from hub.commands import Commands
 from hub.commit import Committer, Port, Routed
 from hub.decisions import RecordOpening, posting, sweeping
+from hub.decisions.draft import guarded
 from hub.delivery import Delivery, route
 from hub.expectations import Evaluator, ViolationHandler
 from hub.handshake import Handshakes
@@ -232,15 +233,27 @@ class Hub(Commands):
     # Registries.
 
     def register_adapter(self, adapter: SessionAdapter) -> None:
-        """Add a session type; its dormant sessions come back to life (SESS-9). O(envelopes of those)."""
+        """Add a session type; its dormant sessions come back to life (SESS-9). O(envelopes of those).
+
+        Raises:
+            ProtocolError: it names an evaluator or handler that is not registered (trap 18), or cannot fold a session
+                that is there: it is not added then, and its sessions stay dormant (trap 9).
+        """
+        key = (adapter.manifest.type, adapter.manifest.version)
+        before = self._catalogue.adapters.get(key)
         self._catalogue.register_adapter(adapter)
         if not self._opened:
             return
-        key = (adapter.manifest.type, adapter.manifest.version)
-        live = self._state.sessions.live
-        for session_id, record in list(live.items()):
-            if (record.manifest.type, record.manifest.version) == key and record.adapter_state is None:
-                self._committer.revive(session_id)
+        dormant = [
+            record.session_id
+            for record in self._state.sessions.live.values()
+            if (record.manifest.type, record.manifest.version) == key and record.adapter_state is None
+        ]
+        try:
+            guarded(f"folding the sessions of type {key[0]!r}", self._committer.revive, dormant)
+        except NetworkError:
+            self._catalogue.restore(key, before)
+            raise
 
     def register_expectation_evaluator(self, evaluator: Evaluator) -> None:
         """Add or replace an expectation evaluator, by its ``name``."""

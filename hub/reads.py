@@ -312,10 +312,15 @@ class Reads:
             raise NotFoundError(f"no session {session_id!r}", session_id=session_id)
         return record
 
-    def _known(self, session_id: str) -> None:
+    def _exists(self, session_id: str) -> bool:
+        """Say whether there is or was such a session; O(1) live, else O(log n)."""
         if _text(session_id) in self._state.sessions.live:
-            return
-        if next(self._log.read(tagged(f"session:{session_id}", types=(SessionCreated,)), limit=1), None) is None:
+            return True
+        created = self._log.read(tagged(f"session:{session_id}", types=(SessionCreated,)), limit=1, content=False)
+        return next(created, None) is not None
+
+    def _known(self, session_id: str) -> None:
+        if not self._exists(session_id):
             raise NotFoundError(f"no session {session_id!r}", session_id=session_id)
 
 

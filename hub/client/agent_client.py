@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from events.errors import AccessDeniedError, ProtocolError
+from events.errors import AccessDeniedError, NetworkError, ProtocolError
 from events.values import (
     EV_SESSION_INVITE,
     EV_SESSION_INVITE_ACK,
@@ -244,7 +245,8 @@ class AgentClient(Tasked):
 
     async def _replace_resume(self, resume: Resume) -> None:
         await self.connection.set_resume(self.agent_id, resume)
-        self.resume = await self.connection.get_resume(self.agent_id)
+        with suppress(NetworkError):  # it is set, whatever became of the agent meanwhile
+            self.resume = await self.connection.get_resume(self.agent_id)
 
     async def set_skill(self, skill: str | None) -> None:
         """Set the skill's markdown; None removes it (REG-6)."""
@@ -253,7 +255,8 @@ class AgentClient(Tasked):
     async def set_rule(self, rule: Rule) -> None:
         """Replace the rule, from the next decision on (RULE-11)."""
         await self.connection.set_rule(self.agent_id, rule)
-        self.rule = await self.connection.get_rule(self.agent_id)
+        with suppress(NetworkError):  # as above
+            self.rule = await self.connection.get_rule(self.agent_id)
 
     async def unregister(self) -> None:
         """Unregister the agent and let go of it; its sessions stay (REG-8)."""

@@ -71,14 +71,18 @@ def check_expectations(draft: Draft, command: CheckExpectations) -> None:
     context = ExpectationContext(record, draft.at_us, command.read_wal)
     close_reason = ""
     cause: str | None = None
+    left = set(record.present())
     for index, expectation in enumerate(record.manifest.expectations):
         found = _violation(draft, command, context, index, expectation)
         if found is None:
             continue
         violation, effect = found
         violated = _record(draft, record, index, expectation, violation, effect)
-        if effect.close_reason and not close_reason:
-            close_reason, cause = effect.close_reason, violated
+        left -= set(effect.hide)
+        # A session with nobody left to move it on would stay open for good (trap 51).
+        reason = effect.close_reason or ("" if left else f"expectation_violated:{expectation.name}")
+        if reason and not close_reason:
+            close_reason, cause = reason, violated
     if close_reason:
         close(draft, record, close_reason, cause=cause)
 

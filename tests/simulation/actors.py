@@ -70,7 +70,8 @@ def draw_rule(world: World, chance: Random, token: str) -> Rule:
 
 def register(world: World, chance: Random) -> None:
     """Register a name, which may be taken; through a link of its own."""
-    actor = world.actor(chance)
+    free = [actor for actor in world.actors if actor.agent_id is None]
+    actor = chance.choice(free) if free and chance.random() < 0.9 else world.actor(chance)
     hub, token = world.hub, world.mark()
     assert hub is not None
     auth = AuthBlock(scheme="unheard-of", claim={"key": "secret"}) if chance.random() < 0.05 else AuthBlock()
@@ -95,7 +96,8 @@ def register(world: World, chance: Random) -> None:
 
 def attach(world: World, chance: Random) -> None:
     """Take up a registered name again, connected elsewhere or not."""
-    actor, hub = world.actor(chance), world.hub
+    away = [actor for actor in world.actors if actor.agent_id is not None and not actor.connected]
+    actor, hub = chance.choice(away) if away and chance.random() < 0.8 else world.actor(chance), world.hub
     assert hub is not None
     manners, answers = chance.choice(MANNERS), chance.choice(ANSWERS)
     asked = actor if chance.random() < 0.4 else None
@@ -163,10 +165,13 @@ def observe(world: World, chance: Random) -> None:
 
 def open_session(world: World, chance: Random) -> None:
     """Open a session with a few, by oneself or as the operator; some are cancelled while they open."""
-    actor, token = world.actor(chance), world.mark()
+    here = [actor for actor in world.actors if actor.agent_id is not None]
+    among = here if len(here) > 1 and chance.random() < 0.9 else world.actors
+    actor, token = chance.choice(among), world.mark()
+    others = [one.name for one in among if one is not actor or chance.random() < 0.2] or [actor.name]
     kind = chance.choice(world.options.kinds)
     most = 1 if kind in ("consulting", "conversation", "chat") and chance.random() < 0.9 else 4
-    names = chance.sample([one.name for one in world.actors], min(chance.randint(1, most), len(world.actors)))
+    names = chance.sample(others, min(chance.randint(1, most), len(others)))
     ttl = chance.choice((None, None, None, 10, "1m", 0))
     options: dict[str, Any] = {"type": kind, "target": names, "ttl": ttl, "labels": {"token": token}}
     client, hub = actor.client, world.hub
@@ -234,7 +239,9 @@ def draw_envelope(world: World, chance: Random, talk: Talk, token: str) -> Envel
     """Draw an envelope for a session, mostly from whoever is to speak."""
     live = [one for one in world.model.people]
     speaker = talk.due_to_speak()
-    sender = speaker if speaker and chance.random() < 0.7 else chance.choice([*talk.participants, *live])
+    sender = speaker or chance.choice(talk.participants)
+    if chance.random() < 0.2:
+        sender = chance.choice([*talk.participants, *live])
     audience = None
     if chance.random() < 0.4:
         among = [*talk.participants, *(live if chance.random() < 0.1 else ())]
@@ -420,8 +427,8 @@ def command(world: World, chance: Random) -> None:
     """Give one command."""
     names = list(COMMANDS)
     name = chance.choices(names, [COMMANDS[each][0] for each in names])[0]
-    if not world.model.people:
+    if len(world.model.people) < len(world.actors) and chance.random() < 0.4:
         name = "register"
-    elif not world.model.talks and name in ("close", "wait", "post", "forge"):
+    elif not any(talk.state == "active" for talk in world.model.live()) and chance.random() < 0.6:
         name = "open"
     COMMANDS[name][1](world, chance)

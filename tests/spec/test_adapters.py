@@ -332,3 +332,27 @@ async def test_a_fold_is_given_its_keys_only_live_and_at_replay(any_stage: Stage
     assert any_stage.hub.adapter_state(session_id) == Count(3)
     (text,) = [e for e in await any_stage.hub.read_wal(session_id) if e.event_type == EV_TEXT]
     assert text.event_data == {"vote": 3, "why": "because"}
+
+
+async def test_trap_09_a_type_that_cannot_fold_what_is_there_is_refused_and_the_rest_runs(
+    any_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SESS-9: its sessions stay dormant and readable, until one is registered that can."""
+    any_stage.hub.register_adapter(Faulty())
+    people = await any_stage.agents("alice", "bob")
+    empty, spoken, other = [await any_stage.open(kind, *people) for kind in ("faulty", "faulty", "conversation")]
+    await any_stage.say(spoken, people[0])
+    await any_stage.restart()
+    monkeypatch.setattr(Faulty, "faults", {"fold"})
+    with pytest.raises(ProtocolError, match="folding the sessions of type 'faulty' failed with KeyError"):
+        any_stage.hub.register_adapter(Faulty())
+    for session_id in (empty, spoken):
+        with pytest.raises(ProtocolError, match="no registered adapter"):
+            await any_stage.say(session_id, people[0])
+    assert len(await any_stage.hub.read_wal(spoken)) == 4
+    await any_stage.say(other, people[0])
+    await any_stage.restart()
+    monkeypatch.setattr(Faulty, "faults", set())
+    any_stage.hub.register_adapter(Faulty())
+    assert any_stage.hub.adapter_state(spoken) == Count(1)
+    await any_stage.say(empty, people[0])

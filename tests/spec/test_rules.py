@@ -8,6 +8,7 @@ import pytest
 
 from hub import (
     AccessBlock,
+    AccessDeniedError,
     Envelope,
     HubClient,
     InboxBlock,
@@ -257,6 +258,18 @@ async def test_rule_6_trap_23_a_chain_of_sessions_ends_at_the_cap(stage: Stage) 
         depths.append((await stage.hub.read_wal(session_id))[-1].depth)
     assert depths == [0, 1, 2, 3]
     await denied(stage, stage.open("conversation", b, a, cause=cause), "depth 4")
+
+
+async def test_rule_6_gov_6_an_agent_that_makes_sessions_up_cannot_flood_the_log(stage: Stage) -> None:
+    """Depth is looked at before existence is: a refusal at invented ids is one refusal, and names none of them."""
+    (a,) = await stage.agents("alice")
+    before = stage.hub.position
+    for number in range(50):
+        with pytest.raises(AccessDeniedError, match="depth 6"):
+            await stage.say(f"{number:032x}", a, depth=6)
+    assert stage.types(before) == ["access.denied"]
+    (record,) = await stage.audit("access_denied")
+    assert (record["session_id"], record["target"]) == (None, "")
 
 
 # RULE-11.
