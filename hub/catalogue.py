@@ -7,11 +7,13 @@ from importlib import metadata
 
 from events.codec import FORMAT, canonical
 from events.errors import ProtocolError
+from events.values.session import Expectation
 from hub.expectations import (
     BUILT_IN_EVALUATORS,
     BUILT_IN_HANDLERS,
     Evaluator,
     ViolationHandler,
+    Within,
     next_deadline_us,
 )
 from hub.protocols.base import SessionAdapter
@@ -38,7 +40,8 @@ class Catalogue:
         """Add a session type.
 
         Raises:
-            ProtocolError: its manifest names an evaluator or handler that is not registered (trap 18).
+            ProtocolError: its manifest names an evaluator or handler that is not registered (trap 18), or a built-in
+                evaluator without ``seconds``.
         """
         manifest = adapter.manifest
         for expectation in manifest.expectations:
@@ -52,7 +55,19 @@ class Catalogue:
                         f"register it first, or use one of {', '.join(sorted(known))}",
                         session_type=manifest.type,
                     )
+            self._check_seconds(manifest.type, expectation)
         self.adapters[manifest.type, manifest.version] = adapter
+
+    def _check_seconds(self, session_type: str, expectation: Expectation) -> None:
+        """A built-in expectation without its seconds would fire at the first tick: more likely a slip than a wish."""
+        seconds = expectation.params.get("seconds")
+        built_in = isinstance(self.evaluators.get(expectation.name), Within)
+        if built_in and not (isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0):
+            raise ProtocolError(
+                f"session type {session_type!r} expects {expectation.name!r} within params {expectation.params}; "
+                'give it {"seconds": a number, 0 or more}',
+                session_type=session_type,
+            )
 
     def restore(self, key: tuple[str, int], adapter: SessionAdapter | None) -> None:
         """Put back what stood for a (type, version) before, or nothing."""

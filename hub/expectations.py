@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from events.values.envelope import Envelope
 from events.values.session import Expectation, SessionMetadata, SessionState
-from events.values.times import iso
+from events.values.times import iso, parse_iso
 from projections.sessions import SessionRecord, Since
 
 log = logging.getLogger("ledgerhub")
@@ -76,8 +76,8 @@ class ExpectationContext:
 class Evaluator(Protocol):
     """Says whether an expectation is violated.
 
-    It may also have ``next_deadline_us(expectation, record) -> int | None``: when it could next be, in microseconds
-    since 1970. Without that the session is looked at in each tick (GOV-4).
+    It may also have ``next_deadline(expectation, metadata, state) -> str | None``: when it could next be, ISO-8601 as
+    in ``metadata``, None for not before something happens. Without it the session is looked at in each tick (GOV-4).
     """
 
     name: str
@@ -224,12 +224,12 @@ def next_deadline_us(record: SessionRecord, evaluators: Mapping[str, Evaluator])
 
 
 def _custom_deadline_us(evaluator: Evaluator, expectation: Expectation, record: SessionRecord) -> int | None:
-    ask = getattr(evaluator, "next_deadline_us", None)
+    ask = getattr(evaluator, "next_deadline", None)
     if ask is None:
         return EVERY_TICK_US
     try:
-        due_us: int | None = ask(expectation, record)
-        return due_us
+        due = ask(expectation, record.metadata, record.adapter_state)
+        return None if due is None else parse_iso(due)
     except Exception:
         log.exception("evaluator %r failed to give a deadline; it is asked at each tick", evaluator.name)
         return EVERY_TICK_US

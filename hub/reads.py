@@ -134,7 +134,7 @@ class Reads:
         ]
         if sort_by == "name":
             found.sort(key=lambda record: record.passport.name)
-        return [record.passport for record in found[:limit]]
+        return [record.passport for record in islice(found, _checked(limit))]
 
     def inbox_depth(self, agent_id: str) -> int:
         """Return how many envelopes an agent was delivered and has not acknowledged (RULE-9); O(1)."""
@@ -172,7 +172,7 @@ class Reads:
         else:
             records = self._all_sessions(agent_id)
         matching = (record.metadata for record in records if wanted is None or record.state is wanted)
-        return list(islice(matching, limit))
+        return list(islice(matching, _checked(limit)))
 
     def _all_sessions(self, agent_id: str | None) -> Iterator[SessionRecord]:
         tags = (f"agent:{agent_id}",) if agent_id else ()
@@ -264,7 +264,8 @@ class Reads:
         started = self._log.read(tagged(*tags, types=(TaskStarted,)), content=False)
         tasks = (self._task(event.body.task_id) for event in started)
         wanted = None if state is None else TaskState(state)
-        return list(islice((t for t in tasks if t is not None and (wanted is None or t.state is wanted)), limit))
+        matching = (t for t in tasks if t is not None and (wanted is None or t.state is wanted))
+        return list(islice(matching, _checked(limit)))
 
     def _task(self, task_id: str) -> TaskMetadata | None:
         record = self._state.tasks.open.get(_text(task_id))
@@ -327,6 +328,12 @@ class Reads:
 def _text(given: object) -> str:
     """Return what was given for an id or name, if it is text; nothing is found by ``""``."""
     return given if isinstance(given, str) else ""
+
+
+def _checked(limit: Any) -> int | None:
+    if limit is None or (isinstance(limit, int) and limit >= 0):
+        return limit
+    raise ValueError(f"limit is {limit!r:.80}; it is a whole number from 0, or None for all")
 
 
 def _check_slice(since: Any, until: Any) -> None:

@@ -35,7 +35,7 @@ def opened(source: Source) -> Iterator[EventLog]:
     elif isinstance(source, str | os.PathLike):
         yield from _of_path(Path(source))
     else:
-        raise QuestionError(f"a {type(source).__name__} is no log: give a hub, a log's folder, or a golden's file")
+        raise QuestionError(f"{type(source).__name__} is no log: give a hub, a log's folder, or a golden's file")
 
 
 def _of_hub(hub: Hub) -> Iterator[EventLog]:

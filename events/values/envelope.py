@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,8 @@ class Envelope:
         except (FreezeError, RecursionError):
             return  # kept as given: the hub refuses it by name when it is posted (ENV-3)
         if isinstance(self.audience, Iterable) and not isinstance(self.audience, str):
-            object.__setattr__(self, "audience", FrozenList(self.audience))
+            people = sorted(self.audience) if isinstance(self.audience, Set) else self.audience  # one order, always
+            object.__setattr__(self, "audience", FrozenList(people))
 
     @property
     def text(self) -> str:
@@ -78,8 +79,11 @@ class Envelope:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Envelope:
-        """Build an envelope from plain data; raises TypeError on an unknown key."""
-        return cls(**data)
+        """Build an envelope from plain data; raises ValueError on an unknown or missing key."""
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"Envelope: {error}") from None
 
 
 def visible_to(envelope: Envelope, agent_id: str) -> bool:

@@ -9,9 +9,7 @@ from events.agents import AgentRegistered, AgentRuleSet, AgentUnregistered
 from events.errors import NotFoundError, ProtocolError
 from events.event import Event
 from events.sessions import (
-    SessionClosed,
     SessionCreated,
-    SessionExpired,
     SessionInviteAccepted,
     SessionInviteRejected,
     SessionInviteSent,
@@ -61,7 +59,7 @@ def create_session(draft: Draft, command: CreateSession) -> str:
     participants = _participants(draft, command)
     for agent_id in participants:
         draft.depends_on(f"agent:{agent_id}", types=(AgentRegistered, AgentUnregistered, AgentRuleSet))
-    draft.depends_on(f"agent:{command.creator_id}", types=(SessionCreated, SessionClosed, SessionExpired))
+    draft.depends_on(f"agent:{command.creator_id}", types=(SessionCreated,))
     depth = max(command.depth, 0 if command.cause is None else command.cause.depth + 1)
     invitees = tuple(agent_id for agent_id in participants if agent_id != command.creator_id)
     _authorize(draft, command, invitees, depth)

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
-from rich.cells import cell_len, chop_cells
-
-from replay.render.text import padded, shortened
+from replay.render.text import padded, shortened, wrapped_lines
 
 Paint = Callable[[str, str], str]
 """``(text, style)`` to the text in that colour, or as it is where there are no colours."""
@@ -67,7 +64,7 @@ def table(
     yield line([column.title for column in columns], ["bold"] * len(columns), last.title)
     styles = [column.style for column in columns]
     for cells in rows:
-        texts = _wrapped(cells[shown[-1]], room) if wrapped and room else [shortened(cells[shown[-1]], room)]
+        texts = wrapped_lines(cells[shown[-1]], room) if wrapped and room else [shortened(cells[shown[-1]], room)]
         yield line(cells, styles, texts[0])
         for text in texts[1:]:
             yield " " * left + paint(text, last.style)
@@ -76,9 +73,3 @@ def table(
 def _cell(column: Column, text: str) -> str:
     text = shortened(text, column.width)
     return " " * (column.width - len(text)) + text if column.right else padded(text, column.width)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return text in lines of so many cells, between words where each character is one cell."""
-    lines = wrap(text, width) if cell_len(text) == len(text) else chop_cells(text, width)
-    return lines or [""]

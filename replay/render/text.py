@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 _SECOND_US, _MINUTE_US, _HOUR_US, _DAY_US = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 
@@ -50,6 +51,14 @@ def shortened(text: str, width: int | None) -> str:
 def padded(text: str, width: int) -> str:
     """Return text filled with spaces to so many cells; longer text stays as it is."""
     return text + " " * (width - cell_len(text))
+
+
+def wrapped_lines(text: str, width: int | None) -> list[str]:
+    """Return text in lines of so many cells, between words where each character is one cell; None is one line."""
+    if width is None:
+        return [text]
+    lines = wrap(text, width) if cell_len(text) == len(text) else chop_cells(text, width)
+    return lines or [""]
 
 
 def duration(us: int) -> str:

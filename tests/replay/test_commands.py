@@ -36,7 +36,8 @@ from hub.decisions.tasks import ObserveTask
 from hub.protocols import ConversationAdapter, SessionAdapter, default_adapters
 from projections.state import HubState
 from replay import QuestionError
-from replay.commands import COMMANDS, Recorded, commands, first_difference, redecide, wal_of
+from replay.commands import Recorded, commands, first_difference, redecide, wal_of
+from replay.implied import COMMANDS
 from tests.conftest import OpenHub
 from tests.spec.stage import Stage
 from tests.support.scenario import perform

@@ -404,7 +404,7 @@ def fail_turn(world: World, chance: Random) -> None:
 
 COMMANDS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "register": (6, register),
-    "attach": (5, attach),
+    "attach": (8, attach),
     "unregister": (1, unregister),
     "change": (4, change),
     "observe": (1, observe),
@@ -417,7 +417,7 @@ COMMANDS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "forge": (4, forge),
     "acknowledge": (6, acknowledge),
     "start task": (4, start_task),
-    "report task": (5, report_task),
+    "report task": (8, report_task),
     "fail turn": (2, fail_turn),
 }
 """Name of a command to its weight and function."""

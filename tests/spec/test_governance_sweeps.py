@@ -207,7 +207,7 @@ async def test_trap_42_one_that_is_at_fault_is_reported_and_stops_nothing(
 
 async def test_trap_42_a_deadline_that_raises_is_no_deadline(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     class Unplanned(Custom):
-        def next_deadline_us(self, expectation: Expectation, record: Any) -> int | None:
+        def next_deadline(self, expectation: Expectation, metadata: Any, state: Any) -> str | None:
             raise RuntimeError("when?")
 
     evaluator = Unplanned("unplanned", lambda c: None)
@@ -411,3 +411,10 @@ async def test_gov_6_through_a_link_the_refused_agent_is_the_actor(stage: Stage)
             await stage.hub.set_rule(bob.agent_id, Rule(), actor=alice.agent_id)
     (record,) = await stage.audit("access_denied")
     assert (record["actor"], record["action"], record["target"]) == (alice.agent_id, "set_rule", bob.agent_id)
+
+
+@pytest.mark.parametrize("params", [{}, {"second": 5}, {"seconds": "5"}, {"seconds": -1}, {"seconds": True}])
+async def test_trap_18_a_built_in_expectation_says_its_seconds(stage: Stage, params: dict[str, Any]) -> None:
+    slip = watched(Expectation(name="max_silence", params=params))
+    with pytest.raises(ProtocolError, match="'watched' expects 'max_silence' within params .*; give it"):
+        stage.hub.register_adapter(slip)

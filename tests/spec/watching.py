@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from events.values.times import iso, parse_iso
 from hub import (
     DiscussionAdapter,
     Envelope,
@@ -12,6 +13,7 @@ from hub import (
     ExpectationContext,
     SessionAdapter,
     SessionManifest,
+    SessionMetadata,
     Violation,
 )
 from tests.spec.stage import Stage
@@ -71,5 +73,5 @@ class Custom:
 class Planned(Custom):
     """One that says when it could next be violated: 50 s after the session's creation."""
 
-    def next_deadline_us(self, expectation: Expectation, record: Any) -> int | None:
-        return int(record.created_us) + 50_000_000
+    def next_deadline(self, expectation: Expectation, metadata: SessionMetadata, state: Any) -> str | None:
+        return iso(parse_iso(metadata.created_at) + 50_000_000)

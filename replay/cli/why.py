@@ -1,0 +1,64 @@
+"""``replay why``: the causal chain of an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from events.event import Event
+from events.values.times import iso
+from replay.cli.common import Asked, asks
+from replay.render.chain import chain_lines
+from replay.render.sentences import sentence
+from replay.why import Link, causes, collect
+
+SHOWN_LINKS = 10
+"""How many links a person is shown at each end of a long chain."""
+
+
+@click.command(
+    "why", short_help="What led to an event, back to where it began.", context_settings={"ignore_unknown_options": True}
+)  # -15m is a point
+@click.argument("point")
+@click.option("--all", "every", is_flag=True, help=f"Every link, not only {SHOWN_LINKS} at each end of a long chain.")
+@asks
+def command(asked: Asked, point: str, every: bool) -> None:
+    """Follow the event at POINT from cause to cause, back to where it began.
+
+    Each arrow says why the event below it is the cause. Where an event does not name its cause, it is derived from the
+    facts: the TTL that ran out, the rule that was in force, the session and who asked for it.
+    """
+    history, screen = asked.history, asked.screen
+    event = history.event(point)
+    if screen.as_json:
+        _json(asked, event)
+        return
+    with screen.progress("following causes", event.position) as told:
+        chain = collect(causes(history, event), history.head if every else SHOWN_LINKS, told)
+    screen.show(chain_lines(history, chain, width=screen.width, paint=screen.paint), history.evidence)
+
+
+def _json(asked: Asked, event: Event) -> None:
+    length = missing = began = 0
+    for length, link in enumerate(causes(asked.history, event), 1):
+        began, missing = link.event.position, missing + (link.missing is not None)
+        asked.screen.json({"kind": "link"} | _link_json(asked, link))
+    asked.screen.json({"kind": "chain", "length": length, "began": began, "missing": missing})
+
+
+def _link_json(asked: Asked, link: Link) -> dict[str, Any]:
+    event = link.event
+    return {
+        "position": event.position,
+        "type": event.type,
+        "id": event.id,
+        "at": iso(event.at_us),
+        "actor": event.actor,
+        "sentence": sentence(event, asked.history.names),
+        "why": link.why,
+        "cause": link.cause,
+        "recorded": link.recorded,
+        "missing": link.missing,
+        "evidence": list(link.evidence),
+    }
