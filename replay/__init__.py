@@ -6,18 +6,27 @@ from replay.errors import QuestionError
 from replay.history import Evidence, History, Rebuilt
 from replay.query import Query
 from replay.state import look
+from replay.story import Step, Story, story
 from replay.verify import Report, verify
+from replay.why import Chain, Link, causes, why
 
 __all__ = [
+    "Chain",
     "Evidence",
     "Finding",
     "History",
     "Kind",
+    "Link",
     "Part",
     "Query",
     "QuestionError",
     "Rebuilt",
     "Report",
+    "Step",
+    "Story",
+    "causes",
     "look",
+    "story",
     "verify",
+    "why",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from events.event import Event
@@ -80,9 +80,7 @@ def causes(history: History, event: Event) -> Iterator[Link]:
         current = found.cause
 
 
-def why(
-    history: History, event: Event, keep: int = KEPT_LINKS, progress: Callable[[int], None] | None = None
-) -> Chain:
+def why(history: History, event: Event, keep: int = KEPT_LINKS, progress: Callable[[int], None] | None = None) -> Chain:
     """Return the causal chain of an event; O(chain · log² n), its memory O(keep).
 
     Args:
@@ -91,15 +89,10 @@ def why(
         keep: at most so many links at each end are kept.
         progress: told now and then how many links were followed.
     """
-    return collect(causes(history, event), keep, progress)
-
-
-def collect(links: Iterable[Link], keep: int, progress: Callable[[int], None] | None = None) -> Chain:
-    """Return the chain of links, with the first and last ``keep`` of them."""
     near: list[Link] = []
     far: deque[Link] = deque(maxlen=keep)
     length = recorded = derived = missing = 0
-    for length, link in enumerate(links, 1):
+    for length, link in enumerate(causes(history, event), 1):
         (near if length <= keep else far).append(link)
         recorded += link.recorded
         derived += link.cause is not None and not link.recorded

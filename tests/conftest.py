@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: a deterministic hub, and the check that no test leaves a hub its log does not explain."""
+"""Fixtures of the whole suite: a deterministic hub, and the check that its log explains it at the end of each test."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,9 +10,9 @@ import click
 from events.event import Event
 from events.values.times import iso
 from replay.cli.common import Asked, asks
-from replay.render.chain import chain_lines
+from replay.render.chain import chain_lines, link_lines, total_lines
 from replay.render.sentences import sentence
-from replay.why import Link, causes, collect
+from replay.why import Link, causes, why
 
 SHOWN_LINKS = 10
 """How many links a person is shown at each end of a long chain."""
@@ -34,15 +35,26 @@ def command(asked: Asked, point: str, every: bool) -> None:
     if screen.as_json:
         _json(asked, event)
         return
+    screen.show(_lines(asked, event, every), history.evidence)
+
+
+def _lines(asked: Asked, event: Event, every: bool) -> Iterator[str]:
+    history, screen = asked.history, asked.screen
+    if start_us := history.start_us():
+        yield screen.paint(f"offsets from {iso(start_us)}", "dim")
+    if every:
+        yield from link_lines(history, causes(history, event), width=screen.width, paint=screen.paint)
+        yield from total_lines(why(history, event, 1), width=screen.width, paint=screen.paint)
+        return
     with screen.progress("following causes", event.position) as told:
-        chain = collect(causes(history, event), history.head if every else SHOWN_LINKS, told)
-    screen.show(chain_lines(history, chain, width=screen.width, paint=screen.paint), history.evidence)
+        chain = why(history, event, SHOWN_LINKS, told)
+    yield from chain_lines(history, chain, width=screen.width, paint=screen.paint)
 
 
 def _json(asked: Asked, event: Event) -> None:
     length = missing = began = 0
-    for length, link in enumerate(causes(asked.history, event), 1):
-        began, missing = link.event.position, missing + (link.missing is not None)
+    for link in causes(asked.history, event):
+        length, began, missing = length + 1, link.event.position, missing + (link.missing is not None)
         asked.screen.json({"kind": "link"} | _link_json(asked, link))
     asked.screen.json({"kind": "chain", "length": length, "began": began, "missing": missing})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from replay.history import History
 from replay.render.sentences import sentence
@@ -18,13 +18,19 @@ TEXT_WIDTH_MIN = 20
 
 def chain_lines(history: History, chain: Chain, *, width: int | None, paint: Paint) -> Iterator[str]:
     """Give the lines of a chain; ``width`` is the screen's in cells, None unlimited."""
+    yield from link_lines(history, chain.links[: chain.near], width=width, paint=paint)
+    if chain.left_out:
+        yield from _wrapped(f"… {chain.left_out:,} events between: see --all", width, paint, "dim")
+    yield from link_lines(history, chain.links[chain.near :], width=width, paint=paint)
+    yield from total_lines(chain, width=width, paint=paint)
+
+
+def link_lines(history: History, links: Iterable[Link], *, width: int | None, paint: Paint) -> Iterator[str]:
+    """Give the lines of links, lazily: what happened, and under it why the next one is its cause."""
     start_us = history.start_us()
     columns = (len(str(history.head)) + 1, len(offset(history.end_us() - start_us)))
-    for number, link in enumerate(chain.links):
-        if number == chain.near and chain.left_out:
-            yield paint(f"… {chain.left_out:,} events between, each the cause of the one above it: see --all", "dim")
+    for link in links:
         yield from _link(history, link, start_us, columns, width, paint)
-    yield paint(_total(chain), "bold")
 
 
 def _link(
@@ -48,10 +54,13 @@ def _link(
         yield " " * left + paint((" " * len(ARROW) if number else ARROW) + line, style)
 
 
-def _total(chain: Chain) -> str:
-    """Say how long the chain is, and what it rests on."""
+def total_lines(chain: Chain, *, width: int | None, paint: Paint) -> Iterator[str]:
+    """Say how long a chain is, where it began, and what it rests on."""
     count = chain.length
-    began = f"began at @{chain.began.position}"
-    said = f"{count:,} event{'s' if count > 1 else ''}, {began}; causes: {chain.recorded:,} named by the events, "
-    said += f"{chain.derived:,} derived from facts"
-    return f"{said}, {chain.missing:,} not in the log"
+    said = f"{count:,} event{'s' if count > 1 else ''}, began at @{chain.began.position}; causes: "
+    said += f"{chain.recorded:,} named by the events, {chain.derived:,} derived from the facts, "
+    yield from _wrapped(f"{said}{chain.missing:,} not in the log", width, paint, "bold")
+
+
+def _wrapped(text: str, width: int | None, paint: Paint, style: str) -> Iterator[str]:
+    return (paint(line, style) for line in wrapped_lines(text, width))

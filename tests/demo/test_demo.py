@@ -25,8 +25,15 @@ def ledgerhub(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]
     """Run the command as a stranger would, in an empty folder."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": "100", "NO_COLOR": "1"}
     code = "from hub.cli import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -44,11 +44,11 @@ def test_trap_64_every_python_snippet_runs(number: int, tmp_path: Path) -> None:
 
 
 def test_the_first_snippet_shows_what_it_says(tmp_path: Path) -> None:
+    """Alice's view: the invite went to bob alone."""
     done = run(["-c", blocks("python")[0]], tmp_path)
     lines = done.stdout.splitlines()
     assert lines[0] == "closed consulting_complete"
     assert [line.split()[1] for line in lines[1:]] == [
-        "ag2.session.invite",
         "ag2.session.invite.ack",
         "ag2.session.opened",
         "ag2.msg.text",
@@ -65,9 +65,5 @@ def test_every_replay_line_is_answered_by_the_log_of_the_first_snippet(tmp_path:
         words = shlex.split(line, comments=True)[1:]
         if "--follow" in words:
             continue  # never ends; tests/replay has it
-        words = ["018" if word == "01a2" else word for word in words]
         done = run(["-m", "replay", *words], tmp_path)
-        assert "Traceback" not in done.stderr, line
-        assert done.returncode in (0, 2), (line, done.stderr)
-        if "018" not in words:
-            assert done.returncode == 0, (line, done.stderr)
+        assert (done.returncode, done.stderr) == (0, ""), line

@@ -60,8 +60,8 @@ def draw_rule(world: World, chance: Random, token: str) -> Rule:
             max_concurrent_sessions=chance.randint(1, 3) if tight() else 0,
             max_concurrent_tasks=chance.randint(1, 2) if tight() else 0,
         ),
-        rate=RateBlock(chance.randint(1, 6) if tight() else 0),
-        inbox=InboxBlock(chance.randint(1, 5) if tight() else 1000),
+        rate=RateBlock(chance.randint(1, 4) if tight() else 0),
+        inbox=InboxBlock(chance.randint(1, 3) if tight() else 1000),
     )
 
 
@@ -363,7 +363,8 @@ def start_task(world: World, chance: Random) -> None:
     talk, hub, token = _talk(world, chance), world.hub, world.mark()
     if talk is None or hub is None:
         return
-    owner = chance.choice(talk.participants)
+    capped = [one for one in talk.participants if one in world.model.people and world.model.people[one].capped]
+    owner = chance.choice(capped or talk.participants)
     spec = TaskSpec(token, chance.choice((None, "sing")), ttl=chance.choice((None, None, 3, "1m")))
     again = some(chance, [*world.model.works, *sorted(world.model.ended_works)]) if chance.random() < 0.15 else None
     actor = chance.choice((OPERATOR, owner))
@@ -416,7 +417,7 @@ COMMANDS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "retry": (4, retry),
     "forge": (4, forge),
     "acknowledge": (6, acknowledge),
-    "start task": (4, start_task),
+    "start task": (6, start_task),
     "report task": (8, report_task),
     "fail turn": (2, fail_turn),
 }

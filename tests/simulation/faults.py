@@ -15,10 +15,13 @@ JUMP_MAX_US = 1_000_000_000
 
 
 def disk(world: World, chance: Random) -> None:
-    """The disk slows down, fails, fills up or gets well again."""
+    """The disk slows down, fails once or for good, fills up or gets well again."""
     store = world.store
-    what = chance.choice(("slow", "slow", "fails", "full", "well", "well", "well"))
+    what = chance.choice(("slow", "slow", "slow", "hiccup", "hiccup", "fails", "full", "well", "well", "well"))
     world.say(f"  the disk: {what}")
+    if what == "hiccup":
+        store.hiccups = 1
+        return
     store.held = what == "slow" and chance.random() < world.options.slow_disk
     store.broken = what == "fails"
     store.room = chance.randrange(6) if what == "full" else None

@@ -44,9 +44,8 @@ def mend(world: World) -> None:
     assert world.hub is not None
     for sweeper in ("ttl", "expectations"):
         world.hub._sweepers.unregister(sweeper)
-    store = world.store
-    store.held, store.broken, store.room = False, False, None
-    store.flush()
+    world.store.well()
+    world.store.flush()
     for actor in world.actors:
         actor.manners, actor.answers, actor.words = "prompt", "accept", 0
         world.loop.inside(actor.release)

@@ -53,6 +53,11 @@ class Person:
     """Envelope to session, while it counts against the inbox."""
     released: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def capped(self) -> bool:
+        """Whether its rule limits how many tasks it may have."""
+        return self.rule.limits.max_concurrent_tasks > 0
+
 
 @dataclass
 class Talk:

@@ -84,7 +84,7 @@ def options_of(seed: int, steps: int = STEPS) -> Options:
     return Options(
         steps=steps,
         agents=chance.choice((2, 3, 4, 6)),
-        tightness=chance.choice((0.0, 0.2, 0.5)),
+        tightness=chance.choice((0.0, 0.2, 0.4, 0.6)),
         faults=chance.choice((0.0, 0.15, 0.3)),
         burst=chance.choice((1, 3, 6)),
         patience=chance.choice((0.3, 0.7, 1.0)),

@@ -20,6 +20,7 @@ class FaultyStore(MemoryKnowledgeStore):
     Attributes:
         held: batches wait until ``commit`` and ``answer`` are called.
         broken: every commit fails.
+        hiccups: so many of the next batches fail, and then it is well again.
         room: how many more events fit; None: any number.
         failures: how many batches failed so far.
         dead: the process is gone: nothing is written or answered any more.
@@ -31,7 +32,7 @@ class FaultyStore(MemoryKnowledgeStore):
         self.reached = reached
         self.held = self.broken = self.dead = False
         self.room: int | None = None
-        self.failures = 0
+        self.failures = self.hiccups = 0
         self.waiting: list[Batch] = []
         self.unanswered: list[Batch] = []
 
@@ -47,6 +48,11 @@ class FaultyStore(MemoryKnowledgeStore):
         self.reached("submitted")
         if not self.held:
             self.flush()
+
+    def well(self) -> None:
+        """End all faults; what waits goes on waiting until ``flush``."""
+        self.held = self.broken = False
+        self.room, self.hiccups = None, 0
 
     def flush(self) -> None:
         """Write and answer everything."""
@@ -72,8 +78,10 @@ class FaultyStore(MemoryKnowledgeStore):
 
     def _decide(self, batch: Batch) -> None:
         batch.error = self._refusal(batch)
-        if batch.error is None and (self.broken or (self.room is not None and len(batch.entries) > self.room)):
-            batch.error = StoreError("the disk fails" if self.broken else "the disk is full")
+        full = self.room is not None and len(batch.entries) > self.room
+        if batch.error is None and (self.broken or self.hiccups or full):
+            batch.error = StoreError("the disk is full" if full else "the disk fails")
+            self.hiccups -= self.hiccups > 0
         if batch.error is not None:
             self.failures += 1
             return

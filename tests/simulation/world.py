@@ -136,9 +136,9 @@ class World:
 
     def look(self, rest: bool) -> None:
         """Raise what was found, and at rest compare everything."""
-        self.watch.catch_up()
         for problem in (*self.problems, *self.loop.troubles):
             raise problem
+        self.watch.catch_up()
         if rest:
             self.watch.at_rest()
             if self.ticked is not None and not self.store.in_flight:
@@ -173,7 +173,7 @@ class World:
     def open(self) -> None:
         """Open a hub on the store."""
         store, options = self.store, self.options
-        store.held, store.broken, store.room = False, False, None
+        store.well()
         self.hub = None
 
         async def opening() -> None:

@@ -493,12 +493,12 @@ async def test_whatever_words_an_agent_fails_with_its_turn_is_recorded(
 @pytest.mark.parametrize("limit", [-1, "3", 1.5])
 async def test_a_limit_is_a_count(stage: Stage, limit: Any) -> None:
     for ask in (stage.hub.list_agents, stage.hub.list_sessions, stage.hub.list_tasks):
-        with pytest.raises(ValueError, match="limit is .* it is a whole number from 0, or None for all"):
+        with pytest.raises(ValueError, match=r"limit is .* it is a whole number from 0, or None for all"):
             await ask(limit=limit)
 
 
 def test_an_envelope_of_unknown_keys_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="Envelope: .*colour"):
+    with pytest.raises(ValueError, match=r"Envelope: .*colour"):
         Envelope.from_dict({"session_id": "s", "sender_id": "a", "colour": "red"})
 
 

@@ -416,5 +416,5 @@ async def test_gov_6_through_a_link_the_refused_agent_is_the_actor(stage: Stage)
 @pytest.mark.parametrize("params", [{}, {"second": 5}, {"seconds": "5"}, {"seconds": -1}, {"seconds": True}])
 async def test_trap_18_a_built_in_expectation_says_its_seconds(stage: Stage, params: dict[str, Any]) -> None:
     slip = watched(Expectation(name="max_silence", params=params))
-    with pytest.raises(ProtocolError, match="'watched' expects 'max_silence' within params .*; give it"):
+    with pytest.raises(ProtocolError, match=r"'watched' expects 'max_silence' within params .*; give it"):
         stage.hub.register_adapter(slip)

@@ -18,7 +18,7 @@ from events.values.envelope import is_protocol_event
 from events.values.identity import AGENT_ID
 from events.values.rule import Rule
 from projections.rates import WINDOW_US
-from replay.past import Past
+from replay.reasons.past import Past
 from replay.render.text import compact
 
 SHOWN_MAX = 8

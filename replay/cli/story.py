@@ -1,0 +1,84 @@
+"""``replay story``: a session as a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from events.values.frozen import thaw
+from events.values.times import iso, maybe_iso
+from replay.cli.common import Asked, asks
+from replay.render.lanes import story_lines
+from replay.render.mermaid import diagram_lines
+from replay.render.screen import footer
+from replay.story import Story, Tally, story
+
+
+@click.command("story", short_help="A session as a conversation, and why it ended.")
+@click.argument("session")
+@click.option("--mermaid", is_flag=True, help="The text of a Mermaid sequence diagram.")
+@asks
+def command(asked: Asked, session: str, mermaid: bool) -> None:
+    """Tell SESSION as a conversation: who said what, what was refused or violated, the tasks, and why it ended.
+
+    On a wide enough screen each agent has a lane. Offsets count from the session's beginning; # counts the turns.
+    """
+    history, screen = asked.history, asked.screen
+    if mermaid and screen.as_json:
+        raise click.UsageError("--mermaid does not go with --json")
+    told = story(history, session)
+    if screen.as_json:
+        _json(asked, told)
+    elif mermaid:
+        for line in diagram_lines(told):
+            screen.line(line)
+        screen.line(f"%% {footer(history.evidence())}")
+    else:
+        screen.show(story_lines(told, width=screen.width, paint=screen.paint), history.evidence)
+
+
+def _json(asked: Asked, told: Story) -> None:
+    asked.screen.json({"kind": "session"} | _session_json(told))
+    tally = Tally()
+    for step in told.steps(tally):
+        asked.screen.json(
+            {
+                "kind": step.kind,
+                "position": step.event.position,
+                "type": step.event.type,
+                "id": step.event.id,
+                "at": iso(step.event.at_us),
+                "offset_us": step.event.at_us - told.created.at_us,
+                "agent": step.agent_id,
+                "name": asked.history.names.agent(step.agent_id),
+                "to": list(step.to),
+                "turn": step.turn or None,
+                "text": step.text,
+            }
+        )
+    counts = {kind.value: count for kind, count in tally.kinds.items()}
+    asked.screen.json({"kind": "tally", "turns": tally.turns, "counts": counts, "tasks": tally.outcomes})
+
+
+def _session_json(told: Story) -> dict[str, Any]:
+    body, names = told.created.body, told.history.names
+    opened, ended = told.opened, told.ended
+    return {
+        "session_id": told.session_id,
+        "position": told.created.position,
+        "type": told.manifest.type,
+        "state": told.state,
+        "participants": [
+            {"agent_id": agent_id, "name": names.agent(agent_id), "role": role} for agent_id, role in told.roles.items()
+        ],
+        "labels": thaw(body.labels),
+        "knobs": thaw(body.knobs),
+        "created_at": iso(told.created.at_us),
+        "expires_at": maybe_iso(body.expires_us),
+        "opened": opened.position if opened is not None else None,
+        "ended": ended.position if ended is not None else None,
+        "ended_at": iso(ended.at_us) if ended is not None else None,
+        "reason": ended.body.reason if ended is not None else None,
+        "why": told.why,
+    }
