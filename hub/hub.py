@@ -21,7 +21,7 @@ from events.log import EventLog
 from events.sessions import EnvelopePosted
 from events.stores.base import LogRecorder
 from events.values import Passport, Resume, Rule
-from hub.activity import Activity
+from hub.activity import QUIET_ROUNDS, Activity
 from hub.arbiter import Arbiter, RuleBasedArbiter
 from hub.auth import AuthRegistry
 from hub.catalogue import Catalogue, library_version
@@ -198,6 +198,8 @@ class Hub(Commands):
         await self._sweepers.close()
         await self.delivery.close()
         await self._committer.drain()
+        for _ in range(QUIET_ROUNDS):  # who asked for what was drained reads its outcome before the log is closed
+            await yield_once()
         self._handshakes.close()
         for connection in tuple(self.connections):
             connection.close()

@@ -118,9 +118,9 @@ if find_spec("syrupy") is not None:
     @pytest.fixture
     def hub_snapshot(snapshot: SnapshotAssertion) -> HubSnapshot:
         """The recorded text to compare a hub, or one of its sessions, with."""
-        from replay.snapshot.pinned import HubSnapshot, TextExtension  # noqa: PLC0415
+        from replay.snapshot.pinned import HubSnapshot, StoryExtension  # noqa: PLC0415
 
-        return HubSnapshot(snapshot.use_extension(TextExtension))
+        return HubSnapshot(snapshot.use_extension(StoryExtension))
 
 else:
 

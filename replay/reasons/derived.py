@@ -98,11 +98,6 @@ def _swept(past: Past, event: Event) -> Reason:
     return Reason(since, f"swept: {printable(body.expectation)}{limit}, since {at(since)}")
 
 
-def _refused(past: Past, event: Event) -> Reason:
-    found = refusal(past, event)
-    return Reason(found.cause, found.why, evidence=found.evidence)
-
-
 def _done(past: Past, event: Event) -> Reason:
     body: InboxAcknowledged = event.body
     found = {each.position: each for each in map(past.find, body.envelope_ids) if each is not None}
@@ -133,7 +128,7 @@ DERIVED: dict[type, Callable[[Past, Event], Reason]] = {
     TaskStarted: _of_session("started outside a turn"),
     **dict.fromkeys((TaskProgressed, *TERMINAL), _of_task),
     ExpectationViolated: _swept,
-    AccessDenied: _refused,
+    AccessDenied: refusal,
     TurnFailed: _of_session("done"),
 }
 """Body class to words; a test holds it complete."""

@@ -26,6 +26,7 @@ from replay.render.text import printable
 
 
 def follows(past: Past, event: Event, cause: Event) -> Reason:
+    """Return the plainest words, for events that have none of their own."""
     return say(f"follows from {at(cause)}")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from events.agents import AgentRuleSet
 from events.errors import AuthError, InboxFull, RateLimitedError
@@ -15,30 +14,24 @@ from events.governance import AccessDenied, TurnFailed
 from events.log import tagged
 from events.sessions import EnvelopePosted, InboxAcknowledged, SessionClosed, SessionExpired
 from events.values.envelope import is_protocol_event
+from events.values.frozen import thaw
 from events.values.identity import AGENT_ID
-from events.values.rule import Rule
 from projections.rates import WINDOW_US
 from replay.reasons.past import Past
-from replay.render.text import compact
+from replay.reasons.words import Reason
+from replay.render.text import compact, printable
 
 SHOWN_MAX = 8
 """How many of the envelopes that used up a rate or filled an inbox are named."""
 READ_MAX = 10_000
 """Among so many events they are looked for."""
+TARGETS_MAX = 64
+"""Among so many of those who were to be reached is looked for whose rule it was."""
 _ENDS = (SessionClosed, SessionExpired)
 _KEY = re.compile(r"its rule's (\w+)")
-_OWNER = re.compile(r"(?:the inbox of )?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 
 
-class Refused(NamedTuple):
-    """The event behind a refusal, why, and the positions of the envelopes that used the rule up, oldest first."""
-
-    cause: Event | None
-    why: str
-    evidence: tuple[int, ...] = ()
-
-
-def refusal(past: Past, event: Event) -> Refused:
+def refusal(past: Past, event: Event) -> Reason:
     """Return why an ``access.denied`` was; O(log n), and the envelopes counted.
 
     The message names the setting and whose rule it is in (``hub.arbiter``); of any other message (another arbiter's,
@@ -46,23 +39,23 @@ def refusal(past: Past, event: Event) -> Refused:
     """
     body: AccessDenied = event.body
     if body.error == AuthError.code:
-        return Refused(_known(past, body.subject), "refused by authentication, before any rule was asked")
+        return Reason(_known(past, body.subject), "refused by authentication, before any rule was asked")
     key = _KEY.search(body.message)
     owner_id = _owner(past, body)
     rule = past.rule(owner_id) if owner_id else None
     if rule is None:
-        return Refused(None, "refused; the log knows no rule of theirs")
+        return Reason(None, "refused; whose rule it was is not in the log before it")
     if body.message and not key:
-        return Refused(_session_or(past, body, rule), "refused without a rule: it was not theirs to do")
+        return Reason(_session_or(past, body, rule), "refused for what the message says; it names no setting of a rule")
     setting = _setting(rule, key[1]) if key else ""
-    how = f"rule set at @{rule.position}" if isinstance(rule.body, AgentRuleSet) else _first_rule(past, rule)
+    how = f"rule set at @{rule.position}" if isinstance(rule.body, AgentRuleSet) else _first_rule(rule)
     by = " by the operator" if rule.actor == OPERATOR and isinstance(rule.body, AgentRuleSet) else ""
-    used = tuple(_used(past, event, rule))
-    return Refused(rule, f"refused by the {how}{by}{setting}{_after(used)}", used)
+    used = _used(past, event, rule)
+    return Reason(rule, f"refused by the {how}{by}{setting}{_after(used)}", evidence=tuple(used))
 
 
-def _first_rule(past: Past, rule: Event) -> str:
-    return f"rule that {rule.body.name} registered with at @{rule.position}"
+def _first_rule(rule: Event) -> str:
+    return f"rule that {printable(rule.body.name)} registered with at @{rule.position}"
 
 
 def _known(past: Past, subject: str) -> Event | None:
@@ -74,27 +67,26 @@ def _session_or(past: Past, body: AccessDenied, other: Event) -> Event:
 
 
 def _owner(past: Past, body: AccessDenied) -> str | None:
-    """Return whose rule the message speaks of, when it is who was refused or one of the targets."""
-    if (match := _OWNER.match(body.message)) is not None:
-        registered = past.named(str(ast.literal_eval(match[1])))
-        if registered is not None:
-            agent_id: str = registered.body.agent_id
-            targets = body.target.split(",")
-            if agent_id == body.subject or agent_id in targets or registered.body.name in targets:
-                return agent_id
+    """Return who the message begins with, as ``hub.arbiter`` words it: who was refused, or one of the targets."""
+    for who in islice((body.subject, *body.target.split(",")), TARGETS_MAX):
+        registered = past.registration(who) if AGENT_ID.fullmatch(who) else past.named(who)
+        if registered is None:
+            continue
+        if body.message.removeprefix("the inbox of ").startswith(repr(registered.body.name)):
+            return str(registered.body.agent_id)
     return body.subject if AGENT_ID.fullmatch(body.subject) else None
 
 
+def _value(rule: Event, key: str) -> Any:
+    return next((block[key] for block in rule.body.rule.values() if isinstance(block, Mapping) and key in block), None)
+
+
 def _setting(rule: Event, key: str) -> str:
-    found = next((block[key] for block in rule.body.rule.values() if hasattr(block, "get") and key in block), None)
-    return "" if found is None else f", {key} {compact(_plain(found))}"
+    value = _value(rule, key)
+    return "" if value is None else f", {key} {compact(thaw(value))}"
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _after(used: tuple[int, ...]) -> str:
+def _after(used: list[int]) -> str:
     if not used:
         return ""
     shown = ", ".join(f"@{position}" for position in used[:SHOWN_MAX])
@@ -103,13 +95,13 @@ def _after(used: tuple[int, ...]) -> str:
 
 def _used(past: Past, event: Event, rule: Event) -> list[int]:
     error = event.body.error
-    limits = Rule.from_dict(rule.body.rule)
     if error == RateLimitedError.code:
-        found = _sent(past, event.body.subject, event.at_us - WINDOW_US)
-        return sorted(islice(found, limits.rate.envelopes_per_minute))
-    if error == InboxFull.code:
-        return sorted(islice(_waiting(past, rule.body.agent_id), limits.inbox.max_pending))
-    return []
+        found, cap = _sent(past, event.body.subject, event.at_us - WINDOW_US), _value(rule, "envelopes_per_minute")
+    elif error == InboxFull.code:
+        found, cap = _waiting(past, rule.body.agent_id), _value(rule, "max_pending")
+    else:
+        return []
+    return sorted(islice(found, cap or 0))
 
 
 def _sent(past: Past, agent_id: str, since_us: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""``hub_snapshot``: what a test compares a hub with; the text is kept by syrupy, one file a comparison."""
+"""``hub_snapshot``: what a test compares a hub with; syrupy keeps the texts, those of a test module in one file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import Any, ClassVar
 
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.extensions.amber import AmberSnapshotExtension
 
 from hub.client.session import Session
 from replay.snapshot.masks import NOTHING, Masks
@@ -17,11 +17,14 @@ from replay.sources import Source
 UPDATE = "--snapshot-update"
 
 
-class TextExtension(SingleFileSnapshotExtension):
-    """Keeps each text in a file of its own, ``__snapshots__/<test module>/<test>.hub.txt``."""
+class StoryExtension(AmberSnapshotExtension):
+    """Keeps texts as they are, in ``__snapshots__/<test module>.story``; syrupy's own are in a file beside it."""
 
-    _write_mode = WriteMode.TEXT
-    file_extension = "hub.txt"
+    file_extension = "story"
+
+    def serialize(self, data: Any, **_: Any) -> str:
+        """Return the text: there is nothing to serialize."""
+        return str(data)
 
 
 class HubSnapshot:
@@ -86,7 +89,7 @@ class HubSnapshot:
             return [f"{what} could not be compared: {result.exception}"]
         if result.recalled_data is None:
             head = f"{what} has no snapshot yet: look at it, then record it with {UPDATE}"
-            return [head, *(f"  {line}" for line in str(result.asserted_data).splitlines())]
+            return [head, *(f"  {line}" for line in str(result.asserted_data).split("\n"))]
         where = os.path.relpath(result.snapshot_location)
         head = f"{what} is not as in {where}; if that is meant, record it with {UPDATE}"
         return [head, *story(str(result.recalled_data), str(result.asserted_data))]

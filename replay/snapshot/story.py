@@ -31,7 +31,7 @@ def story(before: str, after: str) -> list[str]:
     """Return lines that tell how a text differs from what it was; none when it does not. O(lines²) at worst."""
     if before == after:
         return []
-    was, now = before.splitlines(), after.splitlines()
+    was, now = _lines(before), _lines(after)
     changes, renamed = _compare(was, now)
     if not changes:
         return ["the same events, with other numbers or times:", *_tell(renamed, now)]
@@ -39,6 +39,10 @@ def story(before: str, after: str) -> list[str]:
     if renamed:
         told.append(f"and {_count(len(renamed), 'event')} as before, with other numbers or times")
     return told
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
 
 
 def _compare(was: list[str], now: list[str]) -> tuple[list[_Change], list[_Change]]:

@@ -10,6 +10,7 @@ counts (sequences, versions, digests), and which library wrote it. Offsets are f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def text_of(source: Source, masks: Masks = NOTHING) -> str:
         StoreError, CorruptLogError: it cannot be read.
     """
     with opened(source) as log:
-        return "".join(f"{line}\n" for line in lines(log.read(), masks))
+        return "\n".join(lines(log.read(), masks))
 
 
 def session_text(source: Source, session_id: str, masks: Masks = NOTHING) -> str:
@@ -58,7 +59,7 @@ def session_text(source: Source, session_id: str, masks: Masks = NOTHING) -> str
                 mine.append(event)
     if not mine:
         raise QuestionError(f"there is no session {session_id!r} in this log")
-    return "".join(f"{line}\n" for line in lines(mine, masks, cast))
+    return "\n".join(lines(mine, masks, cast))
 
 
 def lines(events: Iterable[Event], masks: Masks = NOTHING, cast: Cast | None = None) -> Iterator[str]:
@@ -77,7 +78,16 @@ def lines(events: Iterable[Event], masks: Masks = NOTHING, cast: Cast | None = N
         cast.number(event)
         start_us = event.at_us if start_us is None else start_us
         said = " ".join([event.type, *_subjects(event, cast), *_because(event, cast), *_fields(event, masks, cast)])
-        yield f"+{_seconds(event.at_us - start_us)} {cast.name(event.actor)}: {cast.translate(said)}"
+        line = f"+{_seconds(event.at_us - start_us)} {cast.name(event.actor)}: {cast.translate(said)}"
+        yield _UNSEEN.sub(_escaped, line)
+
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Characters that end a line, move the cursor or turn text around: a fixed set, whatever Unicode version."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _seconds(us: int) -> str:
@@ -118,7 +128,10 @@ def _fields(event: Event, masks: Masks, cast: Cast) -> Iterator[str]:
             yield f"{label}={_json(masks.mask(value))}"
     if isinstance(body, EnvelopePosted):
         data = masks.mask({**body.data, **body.rest})
-        yield from (f"{key}={_json(data[key])}" for key in sorted(data))
+        yield from (f"{key if _WORD.fullmatch(key) else _json(key)}={_json(data[key])}" for key in sorted(data))
+
+
+_WORD = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def _json(value: Any) -> str:

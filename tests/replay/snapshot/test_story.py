@@ -14,8 +14,7 @@ BEFORE = """\
 +1s alice: envelope.posted session-1 env-1 to=bob text="What matters?"
 +2s bob: envelope.posted session-1 env-2 because=env-1 to=alice text="Margin."
 +2s hub: session.closed session-1 because=env-2 reason="consulting_complete"
-+3s alice: session.created session-2 with=alice,bob
-"""
++3s alice: session.created session-2 with=alice,bob"""
 CREATED = "  … +0s alice: session.created session-1 with=alice,bob"
 ASKED = '+1s alice: envelope.posted session-1 env-1 to=bob text="What matters?"'
 ANSWERED = '+2s bob: envelope.posted session-1 env-2 because=env-1 to=alice text="Margin."'
@@ -79,7 +78,7 @@ LINES = st.lists(st.sampled_from(BEFORE.splitlines()), max_size=8)
 
 @given(LINES, LINES)
 def test_texts_differ_if_and_only_if_there_is_a_story(was: list[str], now: list[str]) -> None:
-    told = story("".join(f"{line}\n" for line in was), "".join(f"{line}\n" for line in now))
+    told = story("\n".join(was), "\n".join(now))
     assert bool(told) == (was != now)
     went = sum(line.startswith(("  went", "  changed")) for line in told)
     came = sum(line.startswith(("  came", "  to ")) for line in told)

@@ -14,7 +14,7 @@ import pytest
 from events.event import SCHEMAS
 from events.log import EventLog
 from events.stores import MemoryKnowledgeStore
-from hub import Passport, Rule
+from hub import Envelope, Passport, Rule
 from hub.testing import SequentialIds
 from replay import History, QuestionError
 from replay.golden import capture
@@ -31,7 +31,7 @@ from tests.support.scenario import perform
 
 async def main():
     stage = await perform(MemoryKnowledgeStore())
-    print(text_of(stage.hub), end="")
+    print(text_of(stage.hub))
     await stage.hub.close()
 
 asyncio.run(main())
@@ -74,7 +74,7 @@ async def test_a_consulting_reads_like_this(consulted: tuple[Stage, str]) -> Non
         "+60s hub: session.opened session-1\n"
         '+60s operator: envelope.posted session-1 env-1 sender=alice to=bob audience=bob text="What matters?"\n'
         '+62s operator: envelope.posted session-1 env-2 because=env-1 sender=bob to=alice text="Margin."\n'
-        '+62s hub: session.closed session-1 because=env-2 reason="consulting_complete"\n'
+        '+62s hub: session.closed session-1 because=env-2 reason="consulting_complete"'
     )
 
 
@@ -173,7 +173,17 @@ async def test_ids_in_what_people_wrote_are_named_too(open_hub: OpenHub, clock: 
     alice, bob = await stage.agents("alice", "bob")
     session_id = await stage.open("conversation", alice, bob)
     await stage.say(session_id, alice, f"ask {bob} about {session_id}, not {'9' * 32}")
-    assert text_of(stage.hub).endswith(f'text="ask bob about session-1, not {"9" * 32}"\n')
+    assert text_of(stage.hub).endswith(f'text="ask bob about session-1, not {"9" * 32}"')
+
+
+async def test_what_people_write_cannot_break_a_line_or_turn_it_around(open_hub: OpenHub, clock: Any) -> None:
+    stage = await Stage(open_hub, clock).raise_curtain()
+    alice, bob = await stage.agents("alice", "bob")
+    session_id = await stage.open("conversation", alice, bob)
+    data = {"a\nb": "one\ntwo\u2028three \u202eevil \x1b[31m 東京", "c d": 1}
+    await stage.hub.post_envelope(Envelope(session_id, alice, event_data=data))
+    last = text_of(stage.hub).split("\n")[-1]
+    assert last.endswith(r'to=bob "a\nb"="one\ntwo\u2028three \u202eevil \u001b[31m 東京" "c d"=1')
 
 
 # What a test does not care about.
