@@ -72,9 +72,9 @@ def half_done(events: list[Event]) -> list[str]:
         body, after = event.body, None if following is None else following.body
         if isinstance(body, SessionCreated) and not isinstance(after, SessionInviteSent):
             found.append(f"@{event.position}: a session without its invites")
-        if isinstance(body, EnvelopePosted) and body.rest.get("text") == "Yes.":
-            if not isinstance(after, SessionClosed) or following is None or following.cause != event.id:
-                found.append(f"@{event.position}: an answer without the close that follows from it")
+        closes = isinstance(after, SessionClosed) and following is not None and following.cause == event.id
+        if isinstance(body, EnvelopePosted) and body.rest.get("text") == "Yes." and not closes:
+            found.append(f"@{event.position}: an answer without the close that follows from it")
         if isinstance(body, TaskCompleted) and (following is None or following.type != "agent.observed"):
             found.append(f"@{event.position}: a task without its observation")
     return found

@@ -201,9 +201,13 @@ class Network(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.001, 10, 59.999999, 60, 120, 601]))
     def time_passes(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.run(self.hub.expire_due())
-        self.run(self.hub._expectation_tick())
+        async def pass_() -> None:
+            self.clock.advance(seconds)
+            await settle(self.hub)
+            await self.hub.expire_due()
+            await self.hub._expectation_tick()
+
+        self.run(pass_())
 
     @rule()
     def ask(self) -> None:
