@@ -82,8 +82,8 @@ def half_done(events: list[Event]) -> list[str]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("durability", ["fsync", "os"])
-def test_log_3_nothing_acknowledged_is_lost_however_often_the_hub_is_killed(tmp_path: Path, durability: str) -> None:
-    """Also trap 2 and trap 3: a crash at any instant leaves the log at a decision's boundary."""
+def test_trap_02_nothing_acknowledged_is_lost_however_often_the_hub_is_killed(tmp_path: Path, durability: str) -> None:
+    """LOG-3, and trap 3: a crash at any instant leaves the log at a decision's boundary."""
     print(f"seed {SEED}")
     chance = random.Random(f"{SEED} {durability}")
     path, checked, answers = tmp_path / "log", 0, 0
