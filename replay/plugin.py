@@ -24,7 +24,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -163,10 +163,18 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test in which a recorded agent was asked something else than was recorded: the hub lives on without it."""
+    _differences().clear()
+    try:
+        yield
+    except Exception as error:
+        if text := "\n".join(dict.fromkeys(_differences())):
+            error.add_note(text)
+        raise
+    if text := "\n".join(dict.fromkeys(_differences())):
+        pytest.fail(text, pytrace=False)
+
+
+def _differences() -> list[str]:
+    """Return what recorded agents found; nothing where there are none."""
     recorded = sys.modules.get("replay.recorded")
-    if recorded is not None:
-        recorded.DIFFERENCES.clear()
-    yield
-    recorded = sys.modules.get("replay.recorded")
-    if recorded is not None and recorded.DIFFERENCES:
-        pytest.fail("\n".join(dict.fromkeys(recorded.DIFFERENCES)), pytrace=False)
+    return [] if recorded is None else cast("list[str]", recorded.DIFFERENCES)

@@ -88,7 +88,9 @@ async def test_bob_is_played(hub, hub_factory, hub_clock, tmp_path):
     await consult(recorded, hub_clock)
     await recorded.close()
     bob = RecordedAgent.from_log(tmp_path / "log", "bob")
-    await consult(hub, hub_clock, os.environ.get("QUESTION", "What matters most?"), bob)
+    session = await consult(hub, hub_clock, os.environ.get("QUESTION", "What matters most?"), bob)
+    if "LOOK" in os.environ:
+        assert (await session.metadata()).state == "closed"
 """
 GOLDEN = """\
 def test_yesterday(golden):
@@ -226,6 +228,9 @@ def test_a_recorded_agent_that_is_asked_something_else_fails_the_test(project: P
     assert "'bob' was asked something else than was recorded (- recorded, + asked):" in said
     assert "- asked: What matters most?" in said
     assert "+ asked: What matters least?" in said
+    said = project.fails(QUESTION="What matters least?", LOOK="1")
+    assert "+ asked: What matters least?" in said
+    assert "== 'closed'" in said
 
 
 def test_golden_histories_are_found_from_the_root_folder(project: Project) -> None:

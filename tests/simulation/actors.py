@@ -268,7 +268,9 @@ def _talk(world: World, chance: Random) -> Talk | None:
 
 
 def _link_of(world: World, agent_id: str) -> Actor | None:
-    return next((one for one in world.actors if one.client and one.client.bound and one.client.agent_id == agent_id), None)
+    return next(
+        (one for one in world.actors if one.client and one.client.bound and one.client.agent_id == agent_id), None
+    )
 
 
 def post(world: World, chance: Random) -> None:

@@ -8,14 +8,14 @@ from events.codec import decode
 from events.errors import NetworkError
 from events.event import Event
 from events.values import Envelope
-from events.values.times import parse_iso
 from hub import Hub
 from hub.catalogue import Catalogue
 from hub.listeners import HubListener
 from hub.protocols import default_adapters
 from projections.state import HubState
+from tests.simulation.found import Found, must
 from tests.simulation.kinds import adapters
-from tests.simulation.model import Found, Model, must
+from tests.simulation.model import Model
 from tests.simulation.owing import missed, overdue
 from tests.simulation.people import Clumsy
 from tests.simulation.promises import Promises
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from tests.simulation.store import FaultyStore
     from tests.simulation.world import World
 
-REGISTRY_EVERY = 8
-"""The registry is the slowest to write down and changes least: it is compared each eighth time, and at the end."""
+SLOW = ("registry", "sessions")
+"""What takes long to write down is compared each fourth time, and at the end of the run."""
+SLOW_EVERY = 4
 
 
 def catalogue() -> Catalogue:
@@ -109,7 +110,7 @@ class Watch:
         state = hub._committer.state
         must(state.position == len(self.events), "the state is the fold of the log", f"{state.position} of the log")
         for name, projection in state._projections.items():
-            if name != "registry" or self._rests % REGISTRY_EVERY == 0:
+            if name not in SLOW or self._rests % SLOW_EVERY == 0:
                 same = projection.dump() == self.shadow._projections[name].dump()
                 must(same, "the state is the fold of the log", f"{name} differs at {len(self.events)}")
         for agent_id in self.model.people:
@@ -159,4 +160,3 @@ class Ear(HubListener):
     def on_delivery_failed(self, agent_id: str, envelope: Envelope, error: BaseException) -> None:
         if not isinstance(error, NetworkError | Clumsy) and not self._store.dead:
             self._world.problems.append(error)
-

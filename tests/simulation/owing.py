@@ -1,4 +1,4 @@
-"""What sessions expect of their participants, reckoned apart from the product: who owes what, and since when (GOV-1)."""
+"""What sessions expect of their participants, by a second reckoning: who owes what since when (GOV-1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from events.event import Event
 from events.governance import ExpectationViolated
-from tests.simulation.model import JUDGES, Model, Since, Talk, must
+from tests.simulation.found import must
+from tests.simulation.model import JUDGES, Model
+from tests.simulation.standing import Since, Talk
 
 SECOND_US = 1_000_000
 

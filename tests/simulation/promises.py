@@ -6,7 +6,8 @@ one is made; an attempt that a crash left without an answer leaves it open.
 
 from __future__ import annotations
 
-from tests.simulation.model import Model, must
+from tests.simulation.found import must
+from tests.simulation.model import Model
 
 
 class Promises:

@@ -72,8 +72,7 @@ class Options(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join(
-            f"{name}={','.join(value) if isinstance(value, tuple) else value}"
-            for name, value in self._asdict().items()
+            f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in self._asdict().items()
         )
 
 

@@ -19,15 +19,17 @@ from events.values.times import parse_iso
 from hub import Hub
 from hub.testing import MockClock, SequentialIds
 from tests.simulation.checks import Ear, Watch
+from tests.simulation.found import Found
 from tests.simulation.kinds import adapters
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.model import Found, Model
+from tests.simulation.model import Model
 from tests.simulation.people import Actor
 from tests.simulation.seeds import Options
 from tests.simulation.store import FaultyStore
 
 logging.getLogger("ledgerhub").setLevel(logging.CRITICAL)
 Answered = Callable[[Any, BaseException | None], None]
+NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay")
 
 
 class World:
@@ -55,7 +57,7 @@ class World:
         self.memory: dict[str, Any] = {}
         """What actions remember: retries, tasks."""
         self._marks = 0
-        self.actors = [Actor(self, name) for name in "ada bob cyd dan eve fay".split()[: options.agents]]
+        self.actors = [Actor(self, name) for name in NAMES[: options.agents]]
         self.open()
 
     @property
@@ -147,8 +149,8 @@ class World:
                 self.ticked = None
 
     def calm(self) -> tuple[int, int, int] | None:
-        """Return what stays the same as long as time stands still and nothing fails; None while the disk is bad."""
-        if self.store.broken or self.store.room is not None:
+        """Return what stays the same as long as time stands still and nothing fails; None while that is not so."""
+        if self.store.broken or self.store.room is not None or self.hub is None or self.hub._closed:
             return None
         return self.now_us, self.store.failures, self.crashes
 
