@@ -65,7 +65,7 @@ class Network(RuleBasedStateMachine):
         self.checked = 0
         self.run(self.take_up())
         for name in ("alice", "bob", "carol"):
-            self.register(name, Rule())
+            self.register(name, Rule(rate=RateBlock(5)))
         for kind in ("conversation", "discussion"):
             self.open(kind, 0, 0, None, "yes")
 
@@ -292,4 +292,4 @@ def reached(events: list[Event], posted: Event) -> bool:
 
 
 TestNetwork = Network.TestCase
-TestNetwork.settings = settings(max_examples=40, stateful_step_count=30)
+TestNetwork.settings = settings(max_examples=50, stateful_step_count=30)
