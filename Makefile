@@ -5,10 +5,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix coverage bench bench-quick profile soak lock clean FORCE
+.PHONY: help demo test check fix coverage bench bench-quick profile sim soak lock clean FORCE
 
 ARGS ?=
 SOAK_MINUTES ?= 30
+SEED ?= $(shell git rev-parse HEAD 2>/dev/null || echo 20260101)
+RUNS ?= 200
 BIN := .venv/bin
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -46,6 +48,9 @@ bench-quick: $(BENCH) ## the same, smaller, in under two minutes
 
 profile: $(BENCH) ## where the time of P1 goes on this side, by function
 	@$(BIN)/python -m benchmarks.profiling $(ARGS)
+
+sim: $(DEV) ## the whole hub under a seed, with every fault: SEED= a number or a commit hash (this commit), RUNS= (200)
+	@$(BIN)/python -m tests.simulation --seed $(SEED) --runs $(RUNS) $(ARGS)
 
 soak: $(DEV) ## the suite in ever new orders until a failure or SOAK_MINUTES (30) are over
 	@end=$$((SECONDS + 60 * $(SOAK_MINUTES))); rounds=0; \

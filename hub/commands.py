@@ -109,6 +109,7 @@ class Commands(Reads):
         """
         if not isinstance(auth, AuthBlock):
             raise ProtocolError(f"auth is of the type {type(auth).__name__}; it has to be AuthBlock")
+        await self._committer.recover()  # what waits for the agent is taken from the state
         passport = await self.get_agent(name)
         try:
             await self.auth.verify(passport, auth)

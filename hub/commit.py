@@ -89,7 +89,7 @@ class Committer:
             NetworkError: the command is refused; nothing happened.
             StoreError: the store failed; nothing of the command is visible.
         """
-        await self._recover()
+        await self.recover()
         self.run_errands()
         result, done = self._decide(command, actor)
         if done is not None:
@@ -220,7 +220,7 @@ class Committer:
             self._rebuild()
             self._drained.set()
 
-    async def _recover(self) -> None:
+    async def recover(self) -> None:
         """After a failure, go on only once the state is that of the log again; StoreError while it cannot be read."""
         while self._failed:
             await self._drained.wait()

@@ -91,7 +91,9 @@ class Lane:
             return True
         try:
             await self._endpoint.deliver(envelope)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling():
+                raise  # the lane's own; else the handler awaited something that was cancelled
             return await self._delivery.failed(self.agent_id, envelope, error)
         self._delivery.acknowledge(self.agent_id, envelope)
         return True
@@ -269,7 +271,7 @@ class Delivery:
         """The store failed: acknowledge with the next command."""
         self._unrecorded += errand.handled
 
-    async def failed(self, agent_id: str, envelope: Envelope, error: Exception) -> bool:
+    async def failed(self, agent_id: str, envelope: Envelope, error: BaseException) -> bool:
         """Record a failed turn; returns whether the envelope is not to be handed over again."""
         self._listeners.on_delivery_failed(agent_id, envelope, error)
         text = f"{type(error).__name__}: {error}".encode(errors="replace").decode()  # it may quote what is no Unicode

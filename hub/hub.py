@@ -35,13 +35,14 @@ from hub.expectations import Evaluator, ViolationHandler
 from hub.handshake import Handshakes
 from hub.ids import AscendingIds, Ids, SystemIds
 from hub.listeners import HubListener, Listeners
-from hub.loading import CHECKPOINT_EVENTS, load_state, save_checkpoint
+from hub.loading import CHECKPOINT_EVENTS, checkpoint_folder, load_state, save_checkpoint
 from hub.protocols import default_adapters
 from hub.protocols.base import SessionAdapter
 from hub.publishing import Publisher
 from hub.refusals import Refusals
 from hub.sweepers import Sweepers, Tick
 from projections.audit import AuditLog
+from projections.snapshots import Taken, take
 from projections.state import HubState
 from projections.wal import read_wal
 
@@ -170,7 +171,8 @@ class Hub(Commands):
     async def _take_up(self) -> None:
         self._log = EventLog(self.store)
         state = await asyncio.to_thread(load_state, self._log, self._catalogue)
-        self._checkpointed = state.position
+        self._checkpointed = state.loaded_at
+        self._taken: Taken | None = None
         self._ids.floor(state.last_id)
         self.activity = Activity()
         self.listeners = Listeners()
@@ -203,7 +205,7 @@ class Hub(Commands):
         self._handshakes.close()
         for connection in tuple(self.connections):
             connection.close()
-        self._save_checkpoint()
+        self._checkpoint(self._log.head, 1)
         self._publisher.close()
         await yield_once()  # so that followers who wait read to the end
         self._log.close()
@@ -291,6 +293,7 @@ class Hub(Commands):
 
     async def expire_due(self) -> None:
         """End every session, handshake and task whose time is up (GOV-5); O(what is due)."""
+        await self._committer.recover()
         for session_id in self._state.lapses.due(self._now_us()):
             await self._lapse(session_id)
         for task_id in self._state.tasks.deadlines.due(self._now_us()):
@@ -301,6 +304,7 @@ class Hub(Commands):
 
     async def _expectation_tick(self) -> None:
         """Look at every session with an expectation that is due (GOV-4); O(what is due)."""
+        await self._committer.recover()
         for session_id in self._state.expectations.due(self._now_us()):
             command = sweeping.CheckExpectations(
                 session_id, partial(read_wal, self._log, session_id), self.listeners.on_error
@@ -325,7 +329,9 @@ class Hub(Commands):
 
     def _rebuild(self) -> HubState:
         self._publisher.forget()
-        return load_state(self._log, self._catalogue)
+        state = load_state(self._log, self._catalogue)
+        self._taken, self._checkpointed = None, state.loaded_at
+        return state
 
     def _publish(self, routed: Sequence[Routed]) -> None:
         for event, _ in routed:
@@ -336,16 +342,21 @@ class Hub(Commands):
                     self._causes.popitem(last=False)
             self._publisher.publish(event)
         self.delivery.publish(routed)
-        if routed[-1].event.position - self._checkpointed >= CHECKPOINT_EVENTS:
-            self._save_checkpoint()
+        self._checkpoint(routed[-1].event.position, CHECKPOINT_EVENTS)
 
-    def _save_checkpoint(self) -> None:
-        """Write a projection checkpoint when the state is on disk to the last event; a failure costs only time."""
-        if self._state.position != self._log.head or self._state.position == self._checkpointed:
-            return
+    def _checkpoint(self, durable: int, due_after: int) -> None:
+        """Write a projection checkpoint when one is due; a failure costs only time.
+
+        Under load the state is always ahead of the disk: it is copied when a checkpoint is due, and the copy is written
+        once the disk has come so far.
+        """
         try:
-            save_checkpoint(self._log, self._state, self._catalogue)
-            self._checkpointed = self._state.position
+            if self._taken is None and durable - self._checkpointed >= due_after:
+                self._checkpointed = self._state.position
+                self._taken = take(self._state) if checkpoint_folder(self._log) else None
+            if self._taken is not None and self._taken.position <= durable:
+                taken, self._taken = self._taken, None
+                save_checkpoint(self._log, taken, self._catalogue)
         except Exception as error:
             self.listeners.on_error("writing a projection checkpoint", error)
 

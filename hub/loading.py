@@ -7,7 +7,7 @@ from pathlib import Path
 from events.log import EventLog
 from events.stores import LmdbRecorder
 from hub.catalogue import Catalogue
-from projections.snapshots import restore, save
+from projections.snapshots import Taken, restore, save
 from projections.state import HubState
 
 CHECKPOINT_EVENTS = 50_000
@@ -42,7 +42,7 @@ def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue,
         return False
 
 
-def save_checkpoint(log: EventLog, state: HubState, catalogue: Catalogue) -> None:
+def save_checkpoint(log: EventLog, state: HubState | Taken, catalogue: Catalogue) -> None:
     """Write a checkpoint of a state that is on disk to its last event; nothing for a log in memory."""
     folder = checkpoint_folder(log)
     if folder is not None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -33,7 +33,25 @@ KEPT = 8
 """Checkpoints kept per log: the newest, and older ones at growing distance."""
 
 
-def save(folder: Path, state: HubState, recorder: LogRecorder, fingerprint: str) -> Path:
+class Taken(NamedTuple):
+    """A state as it was at a position that may not be on disk yet, to be saved once it is."""
+
+    position: int
+    at_us: int
+    last_id: str
+    packed: bytes
+
+    def dump(self) -> Any:
+        """Return what the state's ``dump`` returned then."""
+        return msgpack.unpackb(self.packed)
+
+
+def take(state: HubState) -> Taken:
+    """Copy a state that goes on changing; O(what is live)."""
+    return Taken(state.position, state.at_us, state.last_id, canonical(state.dump()))
+
+
+def save(folder: Path, state: HubState | Taken, recorder: LogRecorder, fingerprint: str) -> Path:
     """Write a checkpoint of the state atomically and thin out old ones; O(what is live).
 
     Args:

@@ -45,6 +45,8 @@ class HubState:
         self.position = 0
         self.at_us = 0
         self.last_id = ""
+        self.loaded_at = 0
+        """The position of the dump that it was loaded from; 0 when it was folded from the start."""
         self._projections: dict[str, Projection] = {
             "registry": self.registry,
             "sessions": self.sessions,
@@ -92,6 +94,7 @@ class HubState:
         for name, projection in self._projections.items():
             projection.load(dumped[name])
         self.position, self.at_us, self.last_id = position, at_us, last_id
+        self.loaded_at = position
         for session_id in self.sessions.live:
             self.plan(session_id)
 

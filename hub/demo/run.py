@@ -13,18 +13,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from events.errors import StoreError
+from events.errors import InboxFull, StoreError
+from events.governance import AccessDenied
+from events.log import EventLog, tagged
+from events.sessions import SessionParticipantHidden
+from events.stores import DiskKnowledgeStore
 from hub.demo.acts import Stage, act_two
 from hub.demo.stage import Narrator, Pace
 
 RESTART = "2026-01-01T10:00:00Z"
 ACKS_BEFORE_KILL = 25
 MARK = "this-is-a-demo"
-QUESTIONS = (
-    ("audit", "--kind", "access_denied"),
-    ("state", "agents/mallory/rule"),
-    ("verify",),
-)
 
 
 def prepare(path: Path) -> None:
@@ -68,10 +67,23 @@ async def go_on(path: Path, console: Console, acknowledged: list[str], *, live: 
         await act_two(stage, acknowledged)
 
 
+def questions(path: Path) -> list[tuple[str, ...]]:
+    """Return what an investigator asks of this log: how an inbox came to be full, why erin was hidden, is it whole."""
+    store = DiskKnowledgeStore(path)
+    store.open(readonly=True)
+    try:
+        log = EventLog(store)
+        refused = (e for e in log.read(tagged(types=(AccessDenied,))) if e.body.error == InboxFull.code)
+        hidden = log.read(tagged(types=(SessionParticipantHidden,)), limit=1)
+        return [("story", f"@{next(refused).position}"), ("why", f"@{next(hidden).position}"), ("verify",)]
+    finally:
+        store.close()
+
+
 def ask(path: Path, console: Console) -> int:
     """Run the first replay commands on the log; returns how many could not be run."""
     failed = 0
-    for question in QUESTIONS:
+    for question in questions(path):
         command = ["replay", question[0], "--log", str(path), *question[1:]]
         console.print(f"\n[bold green]$[/] [bold]{shlex.join(command)}", highlight=False)
         console.file.flush()

@@ -11,6 +11,7 @@ from events.event import Event
 from events.sessions import SessionInviteRejected
 from events.values.session import Expectation
 from events.values.times import iso
+from replay.reasons import reason
 from replay.render.table import GAP, Paint
 from replay.render.text import compact, duration, leaves, offset, padded, printable, quoted, shortened, wrapped_lines
 from replay.story import Kind, Step, Story, Tally
@@ -92,7 +93,9 @@ def header_fields(story: Story) -> Iterator[tuple[str, str]]:
         yield "knobs", compact(body.knobs)
     if story.manifest.expectations:
         yield "expects", ", ".join(map(_expected, story.manifest.expectations))
-    yield "asked", f"@{story.created.position} {iso(story.created.at_us)}"
+    asked = reason(story.history, story.created)
+    while_handling = f": {asked.why}" if asked.recorded else ""
+    yield "asked", f"@{story.created.position} {iso(story.created.at_us)}{while_handling}"
     if story.opened is not None:
         yield "opened", _when(story, story.opened)
     if story.ended is not None:

@@ -57,7 +57,7 @@ def wrapped_lines(text: str, width: int | None) -> list[str]:
     """Return text in lines of so many cells, between words where each character is one cell; None is one line."""
     if width is None:
         return [text]
-    lines = wrap(text, width) if cell_len(text) == len(text) else chop_cells(text, width)
+    lines = wrap(text, width) if cell_len(text) == len(text) else [line.rstrip() for line in chop_cells(text, width)]
     return lines or [""]
 
 

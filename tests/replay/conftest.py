@@ -13,6 +13,7 @@ import pytest
 from replay import History
 from tests.replay.asking import Answer, ask
 from tests.replay.scenario import chat, everything
+from tests.replay.troubles import troubles
 
 CHAT_ENVELOPES = 300
 """Enough for two whole tiles of the Merkle tree."""
@@ -42,6 +43,14 @@ def chat_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def troubles_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+    """A log of things that went wrong; only to be read."""
+    path = tmp_path_factory.mktemp("troubles") / "log"
+    asyncio.run(troubles(path))
+    return path
+
+
 @pytest.fixture
 def chat_copy(chat_path: Path, tmp_path: Path) -> Path:
     """A copy of that, to be damaged."""
@@ -53,6 +62,23 @@ def history(everything_path: Path) -> Iterator[History]:
     """The log with a little of everything, open."""
     with History.open(everything_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def trouble(troubles_path: Path) -> Iterator[History]:
+    """The log of things that went wrong, open."""
+    with History.open(troubles_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def told(troubles_path: Path) -> Callable[..., Answer]:
+    """Asks the log of things that went wrong on the command line."""
+
+    def ask_it(*words: str, **options: str) -> Answer:
+        return ask(*words, "--log", os.fspath(troubles_path), **options)
+
+    return ask_it
 
 
 @pytest.fixture

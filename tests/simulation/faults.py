@@ -13,17 +13,20 @@ from tests.simulation.world import World
 JUMP_MAX_US = 1_000_000_000
 """Farther deadlines are not jumped to: each sweep on the way costs its time."""
 
+DISKS = (*["slow"] * 3, *["hiccup"] * 2, "fails", "unreadable", "full", *["well"] * 3)
+
 
 def disk(world: World, chance: Random) -> None:
     """The disk slows down, fails once or for good, fills up or gets well again."""
     store = world.store
-    what = chance.choice(("slow", "slow", "slow", "hiccup", "hiccup", "fails", "full", "well", "well", "well"))
+    what = chance.choice(DISKS)
     world.say(f"  the disk: {what}")
     if what == "hiccup":
         store.hiccups = 1
         return
     store.held = what == "slow" and chance.random() < world.options.slow_disk
-    store.broken = what == "fails"
+    store.broken = what in ("fails", "unreadable")
+    store.unreadable = what == "unreadable"
     store.room = chance.randrange(6) if what == "full" else None
     if not store.held:
         store.flush()
@@ -42,7 +45,7 @@ def commit(world: World, chance: Random) -> None:
 def crash(world: World, chance: Random) -> None:
     """The process dies, here or when the next commits reach a named point."""
     if chance.random() < 0.5:
-        world.lose(kept=chance.randint(0, len(world.store.waiting)))
+        world.lose(chance.randint(0, len(world.store.waiting)), hiccups=chance.choice((0, 0, 0, 1, 2)))
     else:
         world.crash_at = chance.choice(POINTS), chance.randrange(3)
         world.say(f"  the hub will crash when a commit is {world.crash_at[0]}")

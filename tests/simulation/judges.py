@@ -1,11 +1,17 @@
-"""Judges of what happens to agents, sessions and tasks, but for posts: what must hold, and what follows."""
+"""Judges of what happens to agents, sessions, inboxes and tasks: what must hold of an event, and what follows.
+
+``JUDGES`` is the table of all; the judges of posts and of violations have modules of their own.
+"""
 
 from __future__ import annotations
 
 from events import agents, governance, sessions, tasks
 from events.event import Event
+from events.values import Rule
 from tests.simulation.found import Found, must
-from tests.simulation.model import JUDGES, Model
+from tests.simulation.model import Judge, Model
+from tests.simulation.owing import violated
+from tests.simulation.posts import posted
 from tests.simulation.standing import MINUTE_US, Person, Since, Talk, Work, admits, within
 
 
@@ -181,17 +187,19 @@ def finished(model: Model, event: Event, _: Talk | None) -> None:
         model.owes = "observe", body.task_id
 
 
-JUDGES |= {
+JUDGES: dict[type, Judge] = {
     agents.AgentRegistered: registered,
     agents.AgentUnregistered: unregistered,
     agents.AgentRuleSet: ruled,
     governance.AccessDenied: denied,
+    governance.ExpectationViolated: violated,
     governance.TurnFailed: turn_failed,
     sessions.SessionCreated: created,
     sessions.SessionInviteSent: invited,
     sessions.SessionInviteAccepted: answered,
     sessions.SessionInviteRejected: answered,
     sessions.SessionOpened: opened,
+    sessions.EnvelopePosted: posted,
     sessions.InboxAcknowledged: acknowledged,
     sessions.SessionParticipantHidden: departed,
     sessions.SessionParticipantLeft: departed,

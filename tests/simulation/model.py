@@ -2,13 +2,12 @@
 
 ``Model.apply`` takes durable events in order and raises ``Found`` at the first that should not be there. It shares no
 code with the projections and decisions that it judges. What it is asked afterwards (who may see an envelope, how deep
-an inbox is, whose turn it is) is compared with what the hub says. ``JUDGES`` is the table from event body to the
-function that judges it and takes it in; ``judges.py``, ``posts.py`` and ``owing.py`` fill it.
+an inbox is, whose turn it is) is compared with what the hub says. The judges, by event body, are in ``judges.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from events import agents, governance, sessions, tasks
@@ -17,16 +16,23 @@ from tests.simulation.found import Found, must
 from tests.simulation.standing import Person, Talk, Work
 from tests.simulation.tokens import token_of
 
+Judge = Callable[["Model", Event, Talk | None], None]
+"""Judges an event of one class, which may be of a session, and takes it into the model."""
+
 
 class Model:
     """What follows from the log.
+
+    Args:
+        judges: event body to its judge.
 
     Attributes:
         reach: envelope id to those who may get it, as permitted at its position.
         tokens: what commands marked their events with, to the position.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, judges: Mapping[type, Judge]) -> None:
+        self._judges = judges
         self.position = self.at_us = 0
         self.last_id = ""
         self.people: dict[str, Person] = {}
@@ -70,7 +76,7 @@ class Model:
             self.tokens[token] = event
         self._keep_promise(event)
         talk = self._place(event)
-        judge = JUDGES.get(type(body))
+        judge = self._judges.get(type(body))
         if judge is not None:
             judge(self, event, talk)
         self.position, self.last_id, self.at_us = event.position, event.id, event.at_us
@@ -123,6 +129,3 @@ class Model:
             return frozenset((body.invitee_id,))
         speaker = getattr(body, "agent_id", None) or getattr(body, "owner_id", None)
         return frozenset(one for one in talk.present if one != speaker)
-
-
-JUDGES: dict[type, Callable[[Model, Event, Talk | None], None]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from events.event import Event
 from events.governance import ExpectationViolated
 from tests.simulation.found import must
-from tests.simulation.model import JUDGES, Model
+from tests.simulation.model import Model
 from tests.simulation.standing import Since, Talk
 
 SECOND_US = 1_000_000
@@ -51,9 +51,6 @@ def violated(model: Model, event: Event, talk: Talk | None) -> None:
         talk.fired[body.ordinal, who] = since
     if body.on_violation == "auto_close":
         model.owes = "close", talk.session_id
-
-
-JUDGES[ExpectationViolated] = violated
 
 
 def missed(model: Model, now_us: int) -> Iterator[str]:

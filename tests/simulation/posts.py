@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from events import sessions
 from events.event import Event
 from tests.simulation.found import Found, must
-from tests.simulation.model import JUDGES, Model
+from tests.simulation.model import Model
 from tests.simulation.standing import MINUTE_US, Person, Since, Talk, admits, within
 
 PROTOCOL = ("ag2.session.", "ag2.task.", "ag2.expectation.")
@@ -84,6 +83,3 @@ def _move(model: Model, event: Event, talk: Talk) -> None:
         talk.owed[str(speaker)] = since
     if talk.kind == "consulting" and talk.said == 2:
         model.owes = "close", talk.session_id
-
-
-JUDGES[sessions.EnvelopePosted] = posted

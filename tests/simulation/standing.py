@@ -18,6 +18,9 @@ class Since(NamedTuple):
     at_us: int
 
 
+NEVER = Since(0, 0)
+
+
 @dataclass
 class Person:
     """A live agent."""
@@ -54,9 +57,9 @@ class Talk:
     gone: set[str] = field(default_factory=set)
     sequence: int = 0
     said: int = 0
-    spoken: Since = Since(0, 0)
+    spoken: Since = NEVER
     speaker: str | None = None
-    turn: Since = Since(0, 0)
+    turn: Since = NEVER
     owed: dict[str, Since] = field(default_factory=dict)
     fired: dict[tuple[int, str], Since] = field(default_factory=dict)
     keys: set[tuple[str, str]] = field(default_factory=set)

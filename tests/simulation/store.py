@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from eventsourcing.dcb.api import DCBQuery
+
 from events.errors import StoreError
 from events.stores import Batch, MemoryKnowledgeStore
+from events.stores.query import Window
 
 POINTS = ("submitted", "written", "answered", "published")
 """The named points of a commit at which a hub can be crashed; the last one is reached in a listener."""
+
+
+class Unreadable(StoreError):
+    """What was written cannot be read back now: what became of a command that says so is not known."""
 
 
 class FaultyStore(MemoryKnowledgeStore):
@@ -20,6 +27,7 @@ class FaultyStore(MemoryKnowledgeStore):
     Attributes:
         held: batches wait until ``commit`` and ``answer`` are called.
         broken: every commit fails.
+        unreadable: nothing can be read back.
         hiccups: so many of the next batches fail, and then it is well again.
         room: how many more events fit; None: any number.
         failures: how many batches failed so far.
@@ -30,7 +38,7 @@ class FaultyStore(MemoryKnowledgeStore):
     def __init__(self, reached: Callable[[str], None]) -> None:
         super().__init__(new_origin=lambda: "51" * 16)
         self.reached = reached
-        self.held = self.broken = self.dead = False
+        self.held = self.broken = self.dead = self.unreadable = False
         self.room: int | None = None
         self.failures = self.hiccups = 0
         self.waiting: list[Batch] = []
@@ -51,7 +59,7 @@ class FaultyStore(MemoryKnowledgeStore):
 
     def well(self) -> None:
         """End all faults; what waits goes on waiting until ``flush``."""
-        self.held = self.broken = False
+        self.held = self.broken = self.unreadable = False
         self.room, self.hiccups = None, 0
 
     def flush(self) -> None:
@@ -75,6 +83,11 @@ class FaultyStore(MemoryKnowledgeStore):
         if answered and not self.dead and answered[0].completed is not None:
             answered[0].completed(answered)
             self.reached("answered")
+
+    def _rows(self, query: DCBQuery | None, window: Window) -> list[tuple[int, bytes]]:
+        if self.unreadable:
+            raise Unreadable("the disk cannot be read")
+        return super()._rows(query, window)
 
     def _decide(self, batch: Batch) -> None:
         batch.error = self._refusal(batch)

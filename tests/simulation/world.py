@@ -9,23 +9,25 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
 
-from events.errors import NetworkError
+from events.errors import NetworkError, StoreError
 from events.event import OPERATOR
 from events.values.times import parse_iso
 from hub import Hub
 from hub.testing import MockClock, SequentialIds
 from tests.simulation.checks import Ear, Watch
 from tests.simulation.found import Found
+from tests.simulation.judges import JUDGES
 from tests.simulation.kinds import adapters
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.model import Model
 from tests.simulation.people import Actor
 from tests.simulation.seeds import Options
-from tests.simulation.store import FaultyStore
+from tests.simulation.store import FaultyStore, Unreadable
 
 logging.getLogger("ledgerhub").setLevel(logging.CRITICAL)
 Answered = Callable[[Any, BaseException | None], None]
@@ -46,7 +48,7 @@ class World:
         self.problems: list[BaseException] = []
         self.commands = self.crashes = 0
         self.pending: dict[asyncio.Task[Any], str] = {}
-        self.model = Model()
+        self.model = Model(JUDGES)
         self.loop = VirtualLoop()
         self.clock = MockClock()
         self.store = FaultyStore(self.reached)
@@ -107,20 +109,22 @@ class World:
                 raise error
             if token is not None and error is None:
                 self.watch.promises.acknowledged(token)
-            elif token is not None and isinstance(error, NetworkError) and not self._outlived(token, error):
+            elif token is not None and isinstance(error, NetworkError) and self._is_final(token, error):
                 self.watch.promises.refused(token)
             if answered is not None:
                 answered(task.result() if error is None else None, error)
         except BaseException as found:
             self.problems.append(found)
 
-    def _outlived(self, token: str, error: NetworkError) -> bool:
-        """Whether what was asked for came to be and was lost since, as the error says.
+    def _is_final(self, token: str, error: NetworkError) -> bool:
+        """Whether an error says that nothing happened.
 
-        A session that somebody declined or nobody answered; a registration whose connection was lost meanwhile.
+        It does not when the outcome could not be read, or when it tells of what came to be and was lost since: a
+        session that was declined or not answered, a registration whose connection was lost meanwhile.
         """
         event = self.model.tokens.get(token)
-        return event is not None and event.id in (error.facts.get("session_id"), error.facts.get("agent_id"))
+        outlived = event is not None and event.id in (error.facts.get("session_id"), error.facts.get("agent_id"))
+        return not outlived and not isinstance(error, Unreadable)
 
     # Running.
 
@@ -150,7 +154,8 @@ class World:
 
     def calm(self) -> tuple[int, int, int] | None:
         """Return what stays the same as long as time stands still and nothing fails; None while that is not so."""
-        if self.store.broken or self.store.room is not None or self.hub is None or self.hub._closed:
+        store, hub = self.store, self.hub
+        if store.broken or store.room is not None or hub is None or hub._closed:
             return None
         return self.now_us, self.store.failures, self.crashes
 
@@ -172,10 +177,11 @@ class World:
 
     # The hub's lives.
 
-    def open(self) -> None:
-        """Open a hub on the store."""
+    def open(self, hiccups: int = 0) -> None:
+        """Open a hub on the store; so many attempts fail."""
         store, options = self.store, self.options
         store.well()
+        store.hiccups = hiccups
         self.hub = None
 
         async def opening() -> None:
@@ -192,6 +198,10 @@ class World:
                 hub.register_adapter(adapter)
             self.hub = hub
 
+        for _ in range(hiccups):
+            with suppress(StoreError):
+                self.complete("open the hub in vain", opening())
+                raise Found("a hub does not open on a disk that fails", "")
         self.complete("open the hub", opening())
 
     def reached(self, point: str) -> None:
@@ -204,15 +214,15 @@ class World:
             self.say(f"  crash when a commit is {point}")
             self.store.dead = True
 
-    def lose(self, kept: int) -> None:
-        """Crash the hub's process and start another on what reached the disk."""
+    def lose(self, kept: int, hiccups: int = 0) -> None:
+        """Crash the hub's process and start another on what reached the disk, at the first attempt or a later one."""
         self.say(f"  crash: {len(self.store.waiting)} commits under way, {kept} of them on disk")
         self.crashes += 1
         self.crash_at = None
         self.pending.clear()
         old = self.store
         self.store = old.crash(kept)
-        self._restart(self.loop)
+        self._restart(self.loop, hiccups)
 
     def restart(self) -> None:
         """Close the hub in good order and open another on the same store: nothing may change (DET-2)."""
@@ -229,12 +239,12 @@ class World:
                 raise Found("a hub that closes lets everybody go", what)
             self._restart(self.loop)
 
-    def _restart(self, old: VirtualLoop) -> None:
+    def _restart(self, old: VirtualLoop, hiccups: int = 0) -> None:
         for actor in self.actors:
             actor.forget()
         self.loop, self.clock = VirtualLoop(), MockClock(self.clock())
         old.discard()
-        self.open()
+        self.open(hiccups)
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) over the log's records and the trace."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 from asyncio.subprocess import PIPE
 from datetime import UTC, datetime
@@ -94,8 +95,8 @@ async def test_det_0_a_clock_that_breaks_later_is_refused_then(any_stage: Stage)
     assert any_stage.hub.position == position + 1
 
 
-async def play_in_another_process(seed: int, kind: str, folder: Path) -> dict[str, str]:
-    command = (sys.executable, "-m", "tests.support.scenario", "digests", kind, str(folder / f"{kind}{seed}"))
+async def play_in_another_process(seed: int, kind: str, folder: Path, python: str = sys.executable) -> dict[str, str]:
+    command = (python, "-m", "tests.support.scenario", "digests", kind, str(folder / f"{kind}{seed}"))
     env = os.environ | {"PYTHONHASHSEED": str(seed)}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stdout=PIPE)
     out, _ = await process.communicate()
@@ -109,6 +110,19 @@ async def test_det_1_the_same_commands_clock_and_ids_give_the_same_bytes(tmp_pat
     there = [play_in_another_process(seed, kind, tmp_path) for seed, kind in ((1, "memory"), (2, "disk"))]
     found = [*here, *await asyncio.gather(*there)]
     assert found == [found[0]] * 4
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13", "python3.14"])
+async def test_det_1_on_every_python_that_is_at_hand(tmp_path: Path, python: str) -> None:
+    found = shutil.which(python)
+    if found is None or python.endswith(f".{sys.version_info.minor}"):
+        pytest.skip(f"{python} is this one, or is not on PATH")
+    check = await asyncio.create_subprocess_exec(found, "-c", "import hub", cwd=ROOT, stderr=PIPE)
+    await check.communicate()
+    if check.returncode:
+        pytest.skip(f"{python} has not the packages that ledgerhub needs")
+    here, there = await digests(MemoryKnowledgeStore()), await play_in_another_process(3, "memory", tmp_path, found)
+    assert (there["records"], there["state"]) == (here["records"], here["state"])
 
 
 async def test_det_1_what_agents_do_by_themselves_is_the_same_too(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 import shutil
@@ -177,6 +178,28 @@ async def test_log_8_a_checkpoint_that_cannot_be_written_is_told_of_and_harms_no
     assert [type(error) for error in stage.heard.errors] == [FileExistsError]
     await stage.raise_curtain()
     assert stage.hub.state_digest() == digest
+
+
+async def test_trap_63_a_hub_that_is_never_quiet_and_never_closed_has_checkpoints_too(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load the state is ahead of the disk all the time; and lives that are short add up."""
+    monkeypatch.setattr("hub.hub.CHECKPOINT_EVENTS", 200)
+    alice, bob = (stage.hub.find_agent_id(name) or "" for name in ("alice", "bob"))
+    session_id = await stage.open("conversation", alice, bob)
+
+    async def chatter(stage: Stage, count: int) -> None:
+        for number in range(count):
+            await stage.say(session_id, alice, str(number))
+
+    await asyncio.gather(*(chatter(stage, 60) for _ in range(4)))
+    assert len(checkpoints(stage)) == 1
+    for life in range(5):  # each begins on what a crash of the one before leaves: a copy that nobody closed
+        shutil.copytree(stage.store.path, tmp_path / str(life))
+        stage = Stage(stage._open_hub, stage.clock, DiskKnowledgeStore(tmp_path / str(life), "os"))
+        assert await reopened(stage, monkeypatch) < 200 + 90
+        await chatter(stage, 80)
+    assert len(checkpoints(stage)) > 2
 
 
 async def test_log_8_few_checkpoints_are_kept(stage: Stage) -> None:
