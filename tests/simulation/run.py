@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
 
@@ -34,6 +36,18 @@ class Result(NamedTuple):
     failure: Failure | None
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what the hub logs of the faults to itself: the trace says enough."""
+    log = logging.getLogger("ledgerhub")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@quiet()
 def play(seed: int, steps: int = seeds.STEPS, only: Collection[int] | None = None) -> Result:
     """Run a seed, or only some of its steps; equal arguments give equal results, to the byte."""
     options = seeds.options_of(seed, steps)

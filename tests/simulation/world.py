@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -29,7 +28,6 @@ from tests.simulation.people import Actor
 from tests.simulation.seeds import Options
 from tests.simulation.store import FaultyStore, Unreadable
 
-logging.getLogger("ledgerhub").setLevel(logging.CRITICAL)
 Answered = Callable[[Any, BaseException | None], None]
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay")
 
