@@ -48,7 +48,8 @@ class UmaServer:
     def append(self, event: DCBEvent, tag: str, after: int | None) -> int:
         """Append an event unless one with the tag was recorded after a position; returns its own position."""
         condition = umadb.AppendCondition(umadb.Query([umadb.QueryItem(tags=[tag])]), after)
-        return self.client.append([umadb.Event(event.type, event.data, event.tags)], condition)
+        position: int = self.client.append([umadb.Event(event.type, event.data, event.tags)], condition)
+        return position
 
     def close(self) -> None:
         self._process.terminate()
