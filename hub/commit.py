@@ -90,7 +90,6 @@ class Committer:
             StoreError: the store failed; nothing of the command is visible.
         """
         await self.recover()
-        self.run_errands()
         result, done = self._decide(command, actor)
         if done is not None:
             await asyncio.shield(done)
@@ -221,11 +220,16 @@ class Committer:
             self._drained.set()
 
     async def recover(self) -> None:
-        """After a failure, go on only once the state is that of the log again; StoreError while it cannot be read."""
+        """After a failure, go on only once the state is that of the log again, and say what has gathered meanwhile.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
         while self._failed:
             await self._drained.wait()
             if (error := self._rebuild()) is not None:
                 raise error
+        self.run_errands()
 
     def _rebuild(self) -> Exception | None:
         """Fold the log anew, so that nothing of what failed is visible, and then tell those who wait (LOG-5)."""

@@ -238,7 +238,7 @@ class _Options(NamedTuple):
                     sync=self.sync,
                     max_readers=_READERS_MAX,
                     max_dbs=_DATABASES,
-                    max_spare_txns=1,
+                    max_spare_txns=0,  # a spare one keeps its reader slot, which others may clear
                 )
             except (lmdb.MemoryError, OverflowError) as error:
                 size = (size or MAP_SIZE_BYTES) // 2

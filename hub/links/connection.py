@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from events.errors import AccessDeniedError, NetworkError
+from events.errors import AccessDeniedError, NetworkError, StoreError
 from events.values import (
     AuthBlock,
     Envelope,
@@ -72,7 +72,10 @@ class Connection:
         raise self._denied(agent_id)
 
     def _denied(self, agent_id: str) -> AccessDeniedError:
-        name = self.hub.name_for(agent_id)
+        try:
+            name = self.hub.name_for(agent_id)
+        except StoreError:
+            name = agent_id  # a log that cannot be read keeps no link from closing (trap 15)
         why = "it is closed" if self.closed else "register or attach the agent on it first"
         return AccessDeniedError(f"this link does not act for {name!r}: {why}", agent_id=agent_id)
 

@@ -252,7 +252,7 @@ def test_env_1_an_envelope_is_frozen_with_what_is_in_it() -> None:
     with pytest.raises(TypeError):
         envelope.event_data["text"] = "y"  # type: ignore[index]
     assert Envelope.from_dict(json.loads(json.dumps(envelope.to_dict()))) == envelope
-    with pytest.raises(TypeError, match="sender"):
+    with pytest.raises(ValueError, match="sender"):
         Envelope.from_dict({"session_id": "s", "sender": "a"})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,35 +20,34 @@ CHAT_ENVELOPES = 300
 """Enough for two whole tiles of the Merkle tree."""
 
 
-@pytest.fixture(scope="session")
-def _release() -> Iterator[None]:
-    """The library's version stands in ``hub.opened``; what it is installed as must not change the logs."""
+def play(making: Coroutine[Any, Any, Any]) -> None:
+    """Make a log as release 0.0.0: the library's version stands in ``hub.opened``, and must not change the logs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hub.hub.library_version", lambda: "0.0.0")
-        yield
+        asyncio.run(making)
 
 
 @pytest.fixture(scope="session")
-def everything_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+def everything_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with a little of everything; only to be read."""
     path = tmp_path_factory.mktemp("everything") / "log"
-    asyncio.run(everything(path))
+    play(everything(path))
     return path
 
 
 @pytest.fixture(scope="session")
-def chat_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+def chat_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of one long conversation; only to be read."""
     path = tmp_path_factory.mktemp("chat") / "log"
-    asyncio.run(chat(path, CHAT_ENVELOPES))
+    play(chat(path, CHAT_ENVELOPES))
     return path
 
 
 @pytest.fixture(scope="session")
-def troubles_path(tmp_path_factory: pytest.TempPathFactory, _release: None) -> Path:
+def troubles_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of things that went wrong; only to be read."""
     path = tmp_path_factory.mktemp("troubles") / "log"
-    asyncio.run(troubles(path))
+    play(troubles(path))
     return path
 
 

@@ -122,12 +122,12 @@ class Watch:
             expected = talk.due_to_speak() if talk.state == "active" else None
             must(hub.expected_next(talk.session_id) == expected, "the turn is whose it is", talk.session_id)
 
-    def after_ticks(self, now_us: int) -> None:
-        """Look for what complete ticks at this moment should have ended or recorded."""
+    def after_ticks(self, now_us: int, since: int) -> None:
+        """Look for what a complete tick at this moment, begun after a position, should have ended or recorded."""
         self.catch_up()
         late = list(overdue(self.model, now_us))
         must(not late, "what is due ends", late)
-        silent = list(missed(self.model, now_us))
+        silent = list(missed(self.model, now_us, since))
         must(not silent, "what is owed and late is recorded", silent)
 
 

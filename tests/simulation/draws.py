@@ -17,7 +17,7 @@ from tests.simulation.standing import Talk
 from tests.simulation.world import World
 
 T = TypeVar("T")
-NOBODY = "0" * 31 + "f"
+NOBODY = "f" * 32
 """An id that is nobody's."""
 
 

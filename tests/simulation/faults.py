@@ -96,15 +96,15 @@ def tick(world: World, chance: Random) -> None:
     hub = world.hub
     if hub is None:
         return
-    before = world.calm()
+    before, since = world.calm(), world.model.position
 
     async def ticking() -> None:
         await hub._ttl_tick()
         await hub._expectation_tick()
 
     def answered(result: object, error: BaseException | None) -> None:
-        if error is None:
-            world.ticked = before
+        if error is None and before is not None:
+            world.ticked = before, since
 
     world.give("tick", ticking(), answered=answered)
 

@@ -111,6 +111,8 @@ class Model:
         if isinstance(body, governance.TurnFailed):
             return talk
         must(talk.state != "over", "a session ends once, and nothing follows", f"{event.type} at {event.position}")
+        if not isinstance(body, governance.ExpectationViolated):
+            talk.moved = event.position
         sequence = getattr(body, "sequence", 0)
         silent = isinstance(body, governance.ExpectationViolated) and not sequence
         if hasattr(body, "sequence") and not silent:

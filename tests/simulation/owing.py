@@ -53,9 +53,9 @@ def violated(model: Model, event: Event, talk: Talk | None) -> None:
         model.owes = "close", talk.session_id
 
 
-def missed(model: Model, now_us: int) -> Iterator[str]:
-    """Say which violations a look at all sessions should have found by now."""
-    for talk in model.live():
+def missed(model: Model, now_us: int, begun: int) -> Iterator[str]:
+    """Say which violations a look at all sessions should have found, that began before the position ``begun``."""
+    for talk in [talk for talk in model.live() if talk.moved <= begun]:
         for ordinal, expectation in enumerate(talk.expectations):
             for who, since in owing(talk, expectation["name"]).items():
                 late = now_us - since.at_us >= limit_us(expectation)

@@ -56,6 +56,8 @@ class Talk:
     pending: list[str] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     sequence: int = 0
+    moved: int = 0
+    """The position of its last event, violations aside."""
     said: int = 0
     spoken: Since = NEVER
     speaker: str | None = None

@@ -28,6 +28,7 @@ from tests.simulation.people import Actor
 from tests.simulation.seeds import Options
 from tests.simulation.store import FaultyStore, Unreadable
 
+Calm = tuple[int, int, int]
 Answered = Callable[[Any, BaseException | None], None]
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay")
 
@@ -53,7 +54,7 @@ class World:
         self.watch = Watch(self)
         self.hub: Hub | None = None
         self.crash_at: tuple[str, int] | None = None
-        self.ticked: tuple[int, int, int] | None = None
+        self.ticked: tuple[Calm, int] | None = None
         self.memory: dict[str, Any] = {}
         """What actions remember: retries, tasks."""
         self._marks = 0
@@ -146,11 +147,12 @@ class World:
         if rest:
             self.watch.at_rest()
             if self.ticked is not None and not self.store.in_flight:
-                if self.ticked == self.calm():
-                    self.watch.after_ticks(self.now_us)
+                calm, since = self.ticked
+                if calm == self.calm():
+                    self.watch.after_ticks(self.now_us, since)
                 self.ticked = None
 
-    def calm(self) -> tuple[int, int, int] | None:
+    def calm(self) -> Calm | None:
         """Return what stays the same as long as time stands still and nothing fails; None while that is not so."""
         store, hub = self.store, self.hub
         if store.broken or store.room is not None or hub is None or hub._closed:
