@@ -47,6 +47,7 @@ def mend(world: World) -> None:
         world.hub._sweepers.unregister(sweeper)
     world.store.well()
     world.store.flush()
+    world.run()  # who attaches now still brings manners along
     for actor in world.actors:
         actor.manners, actor.answers, actor.words = "prompt", "accept", 0
         world.loop.inside(actor.release)

@@ -15,7 +15,7 @@ FIRST = 0
 
 @pytest.mark.parametrize("first", range(0, RUNS, PORTION))
 def test_two_hundred_seeds_find_nothing(first: int) -> None:
-    """DET-2 among others. The seeds are fixed until a long campaign is clean; `make sim` starts at the commit's hash."""
+    """DET-2 among others. The seeds are fixed until a long campaign is clean; `make sim` starts at the commit."""
     start = FIRST + first
     for seed in range(start, start + PORTION):
         result = play(seed)
