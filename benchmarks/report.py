@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.charts import curve, progress
-from benchmarks.harness import Curve, Figure
+from benchmarks.harness import Curve, Figure, Goal
 
 HOME = Path(__file__).resolve().parent
 
@@ -50,10 +50,36 @@ def bound(figure: Figure) -> str:
     return f"{sign} {figure.goal.bound:,g}{'×' if figure.unit == 'x' else f' {figure.unit}'}"
 
 
-def as_json(figure: Figure) -> str:
-    """One figure as a line of JSON, versioned."""
-    extra = {"v": 1, "value": figure.value, "reached": figure.reached}
-    return json.dumps(extra | asdict(figure), ensure_ascii=False)
+def as_json(result: Figure | Curve | Mapping[str, str]) -> str:
+    """A figure, a curve or the machine as a line of JSON, versioned."""
+    if isinstance(result, Figure):
+        fields = {"kind": "figure", "value": result.value, "reached": result.reached, **asdict(result)}
+    elif isinstance(result, Curve):
+        fields = {"kind": "curve", **asdict(result)}
+    else:
+        fields = {"kind": "machine", **result}
+    return json.dumps({"v": 1} | fields, ensure_ascii=False)
+
+
+def read_json(path: Path) -> tuple[dict[str, str], list[Figure], list[Curve]]:
+    """Return machine, figures and curves of an earlier run from its lines of JSON."""
+    machine: dict[str, str] = {}
+    figures: list[Figure] = []
+    curves: list[Curve] = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        fields = json.loads(text)
+        kind, _ = fields.pop("kind"), fields.pop("v")
+        if kind == "figure":
+            del fields["value"], fields["reached"]
+            goal = fields.pop("goal")
+            samples = tuple(fields.pop("samples"))
+            figures.append(Figure(**fields, samples=samples, goal=goal and Goal(**goal)))
+        elif kind == "curve":
+            points = tuple((x, y) for x, y in fields.pop("points"))
+            curves.append(Curve(**fields, points=points))
+        else:
+            machine = fields
+    return machine, figures, curves
 
 
 def write_results(

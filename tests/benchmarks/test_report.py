@@ -24,8 +24,16 @@ def test_a_line_says_figure_goal_and_whether_it_is_reached() -> None:
 
 def test_json_lines_are_versioned_and_hold_every_round() -> None:
     read = json.loads(report.as_json(REACHED))
-    assert (read["v"], read["value"], read["reached"]) == (1, 8.0, True)
+    assert (read["v"], read["kind"], read["value"], read["reached"]) == (1, "figure", 8.0, True)
     assert read["samples"] == [7.0, 8.0, 9.0]
+
+
+def test_what_is_written_as_json_is_read_back(tmp_path: Path) -> None:
+    machine, without_goal = {"cpu": "two cores"}, Figure("G9", "work", "a peer", (1.0,), None)
+    lines = tmp_path / "run.json"
+    results = (machine, REACHED, MISSED, without_goal, CURVE)
+    lines.write_text("".join(f"{report.as_json(result)}\n" for result in results), encoding="utf-8")
+    assert report.read_json(lines) == (machine, [REACHED, MISSED, without_goal], [CURVE])
 
 
 @pytest.mark.parametrize(

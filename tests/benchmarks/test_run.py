@@ -12,6 +12,7 @@ from benchmarks import __main__ as command
 from benchmarks import profiling
 from benchmarks.catalogue import BENCHMARKS, load
 from benchmarks.harness import Bench, Figure, Goal, Outcome
+from benchmarks.report import as_json
 
 PEERS = {
     **dict.fromkeys(("P1", "P2", "P5", "P7", "P8", "P14"), ("ag2", "watchdog")),
@@ -75,7 +76,23 @@ def test_a_run_prints_every_figure_and_goes_on_past_what_fails(
     printed = capsys.readouterr().out
     assert "P1   did not run: ModuleNotFoundError: No module named 'ag2'" in printed
     assert "2.00×  goal ≥ 1×  reached  work" in printed
-    assert [json.loads(each)["value"] for each in lines.read_text(encoding="utf-8").splitlines()] == [2.0]
+    kept = [json.loads(each) for each in lines.read_text(encoding="utf-8").splitlines()]
+    assert [each["kind"] for each in kept] == ["machine", "figure"]
+    assert kept[1]["value"] == 2.0
+
+
+def test_earlier_runs_fill_up_what_this_one_did_not_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[list[Figure]] = []
+    monkeypatch.setattr(command, "load", {"P1": _works}.__getitem__)
+    monkeypatch.setattr(command, "write_results", lambda _, figures, *__: written.append(figures))
+    earlier = tmp_path / "earlier.json"
+    figures = [Figure(code, "before", "a peer", (5.0,), Goal(1)) for code in ("P1", "P10", "P9")]
+    earlier.write_text("".join(f"{as_json(figure)}\n" for figure in figures), encoding="utf-8")
+    assert command.main(["--folder", str(tmp_path), "--from", str(earlier), "P1"]) == 0
+    assert [(figure.code, figure.value) for figure in written[0]] == [("P1", 2.0), ("P9", 5.0), ("P10", 5.0)]
+    assert "written" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", BENCHMARKS)

@@ -155,11 +155,11 @@ async def golden() -> dict[str, Any]:
     return shown
 
 
-async def digests(store: LogRecorder) -> dict[str, str]:
+async def digests(store: LogRecorder) -> dict[str, Any]:
     """What runs have in common: the records (but for the library's version in ``hub.opened``), the tree, the state."""
     stage = await perform(store)
     found = {
-        "records": hashlib.sha256(b"".join(records_of(stage)[1:])).hexdigest(),
+        "records": [hashlib.sha256(record).hexdigest()[:16] for record in records_of(stage)[1:]],
         "root": stage.store.root().hex(),
         "state": stage.hub.state_digest(),
     }
