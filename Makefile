@@ -87,11 +87,14 @@ endif
 	echo "ledgerhub needs Python 3.11 or newer with its venv module, and found none on PATH; name one: make PYTHON=/path/to/python3.12" >&2; \
 	exit 1
 
+# Every section is given as requirements, for its hashes, and as constraints: a pin does not hold for a package that is
+# asked for with an extra (coverage[toml]) in pip of Python 3.11, a constraint does.
 define install
 @echo "installing $(1)"
 @touch .venv/.unfinished
 @awk '/^## / {on = ($$2 == "$(1):")} on' constraints.txt > .venv/$(1).txt
-@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes $(2) -r .venv/$(1).txt
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+	$(foreach section,$(2) $(1),-r .venv/$(section).txt -c .venv/$(section).txt)
 endef
 define installed
 @rm .venv/.unfinished
@@ -104,11 +107,11 @@ $(RUN): .venv/.made constraints.txt pyproject.toml
 	$(installed)
 
 $(DEV): $(RUN)
-	$(call install,dev,-r .venv/run.txt)
+	$(call install,dev,run)
 	$(installed)
 
 $(BENCH): $(DEV)
-	$(call install,bench,-r .venv/run.txt -r .venv/dev.txt)
+	$(call install,bench,run dev)
 	$(installed)
 
 FORCE:
