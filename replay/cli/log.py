@@ -10,8 +10,8 @@ from itertools import chain
 import click
 
 from events.event import Event
-from replay.cli import offers
 from replay.cli.common import CLEAN, Asked, asks
+from replay.cli.filters import filtered
 from replay.cli.rows import EVENT_COLUMNS, event_cells, event_json, event_table
 from replay.query import Query
 
@@ -20,32 +20,7 @@ FOLLOW_EVENTS = 10
 
 
 @click.command("log", short_help="List, filter, count and follow events.")
-@click.option(
-    "--type",
-    "types",
-    multiple=True,
-    metavar="TYPE",
-    shell_complete=offers.types,
-    help="Event type, or a glob such as 'session.*'.",
-)
-@click.option(
-    "--agent", "agents", multiple=True, metavar="AGENT", shell_complete=offers.agents, help="Concerns this agent."
-)
-@click.option("--session", "sessions", multiple=True, metavar="SESSION", help="Belongs to this session.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Has this tag, such as task:t1.")
-@click.option(
-    "--actor",
-    "actors",
-    multiple=True,
-    metavar="AGENT",
-    shell_complete=offers.agents,
-    help="Done by this agent, hub or operator.",
-)
-@click.option("--since", metavar="POINT", help="From this point on, it included.")
-@click.option("--until", metavar="POINT", help="Up to this point, it included.")
-@click.option("--grep", metavar="REGEX", help="The event's line, facts or content match this expression.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N events.")
-@click.option("--reverse", is_flag=True, help="Newest first.")
+@filtered()
 @click.option("--count", is_flag=True, help="Only say how many there are.")
 @click.option(
     "--follow",

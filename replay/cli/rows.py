@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from events.event import Event
-from events.values.frozen import thaw
 from events.values.times import iso
 from replay.cli.common import Asked
+from replay.render.objects import event_json
 from replay.render.sentences import sentence
 from replay.render.table import Column, table
 from replay.render.text import offset, printable
+
+__all__ = ["AT_WIDTH", "EVENT_COLUMNS", "event_cells", "event_json", "event_table"]
 
 AT_WIDTH = 27
 EVENT_COLUMNS = (Column("type", 26, "cyan", needs=110), Column("actor", 12, "magenta", needs=160), Column("what"))
@@ -37,19 +38,3 @@ def event_cells(asked: Asked, event: Event) -> tuple[str, str, str]:
     """Return the cells of ``EVENT_COLUMNS``."""
     names = asked.history.names
     return event.type, printable(names.agent(event.actor)), sentence(event, names)
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event as a program reads it; ``position`` first, the ids whole."""
-    return {
-        "position": event.position,
-        "type": event.type,
-        "version": event.version,
-        "id": event.id,
-        "at": iso(event.at_us),
-        "actor": event.actor,
-        "cause": event.cause,
-        "tags": list(event.tags),
-        "facts": thaw(event.facts),
-        "content": thaw(event.content),
-    }

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from replay.render.lanes import mark
 from replay.render.text import printable, shortened
-from replay.story import Kind, Step, Story
+from replay.story import Kind, Step, Story, Tally
 
 TEXT_WIDTH = 160
 """A diagram is an overview; longer texts are cut with …, in cells."""
@@ -18,8 +18,11 @@ HUB_ID = "hub"
 _CODES = {ord(char): f"#{ord(char)};" for char in "#;<>&%"}
 
 
-def diagram_lines(story: Story) -> Iterator[str]:
-    """Give the lines of a diagram, lazily; Mermaid's own limits on its size are the reader's."""
+def diagram_lines(story: Story, tally: Tally | None = None) -> Iterator[str]:
+    """Give the lines of a diagram, lazily; Mermaid's own limits on its size are the reader's.
+
+    ``tally`` counts the steps that are in it.
+    """
     names = story.history.names
     lanes = {agent_id: f"a{number}" for number, agent_id in enumerate(story.roles)}
     yield "sequenceDiagram"
@@ -27,7 +30,7 @@ def diagram_lines(story: Story) -> Iterator[str]:
         yield f"    participant {lane} as {safe(names.agent(agent_id))}"
     ends = f"{lanes[next(iter(lanes))]},{lanes[next(reversed(lanes))]}"
     yield f"    Note over {ends}: {safe(names.session(story.session_id))}"
-    for step in story.steps():
+    for step in story.steps(tally):
         yield from (f"    {line}" for line in _step(step, lanes, ends))
 
 
