@@ -9,3 +9,7 @@ class QuestionError(NetworkError):
     """A question that has no answer in this log; the message says what, where and what to try."""
 
     code = "bad_question"
+
+
+class AbsentError(QuestionError):
+    """What was asked for stands in the log, but not at the point that was asked about."""

@@ -21,7 +21,7 @@ from hub.protocols.base import SessionAdapter
 from projections.audit import AuditRecord, audit_record, query_for
 from projections.state import HubState
 from projections.wal import wal_envelope
-from replay.errors import QuestionError
+from replay.errors import AbsentError, QuestionError
 from replay.names import Names
 from replay.points import find_agents, find_session, last_position, parse_point
 from replay.query import PROGRESS_EVENTS, Query, Selection, select
@@ -249,13 +249,14 @@ class History:
         """Return the id of the agent that an id or name stood for in a state.
 
         Raises:
-            QuestionError: nobody of that name or id was registered then.
+            AbsentError: nobody of that name or id was registered then.
+            QuestionError: nobody ever was.
         """
         agent_id = state.registry.resolve(agent)
         if agent_id is None:
             ids = find_agents(self.log, agent)
             when = "; ".join(self._life(agent_id) for agent_id in ids[-3:])
-            raise QuestionError(f"{agent!r} was not registered at @{state.position}: {when}")
+            raise AbsentError(f"{agent!r} was not registered at @{state.position}: {when}")
         return agent_id
 
     def _life(self, agent_id: str) -> str:

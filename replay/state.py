@@ -2,25 +2,53 @@
 
 A path is a collection, then a name, id or beginning of an id in it, then fields, each split by ``/`` or ``.``. Live
 things come from the state at the point asked for; what had ended by then, and texts, which no projection keeps, are
-read from the log up to that point.
+read from the log up to that point. The same words make up expressions (``replay.expressions``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from events.log import tagged
 from events.tasks import TERMINAL, TaskProgressed, TaskStarted
+from events.values.base import plain
 from events.values.frozen import thaw
+from events.values.session import SessionMetadata
 from events.values.times import iso
 from projections.archive import fold_session, task_snapshot
 from projections.inboxes import Pending
+from projections.registry import AgentRecord
 from projections.sessions import SessionRecord
 from projections.state import HubState
-from replay.errors import QuestionError
+from replay.errors import AbsentError, QuestionError
 from replay.history import History
+
+
+class Fields(Mapping[str, Any]):
+    """Named values, each worked out when it is asked for."""
+
+    def __init__(self, fields: Mapping[str, Callable[[], Any]]) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def whole(value: Any) -> Any:
+    """Return a value with all of its fields worked out, as JSON data."""
+    return {name: whole(value[name]) for name in value} if isinstance(value, Fields) else value
 
 
 def look(history: History, state: HubState, path: str = "") -> Any:
@@ -31,17 +59,29 @@ def look(history: History, state: HubState, path: str = "") -> Any:
     Raises:
         QuestionError: nothing stood there at that point.
     """
-    collection, *rest = path.strip("/").split("/")
+    collection, key, fields = split_path(path)
     if not collection:
         return overview(state)
-    if collection not in COLLECTIONS:
+    shown = COLLECTIONS[collection]
+    if not key:
+        return shown.every(state)
+    return whole(_descend(shown.one(history, state, key), fields, f"{collection}/{key}"))
+
+
+def split_path(path: str) -> tuple[str, str, list[str]]:
+    """Return the collection, the key and the fields of a path; each is empty where the path ends before it.
+
+    Raises:
+        QuestionError: there is no such collection.
+    """
+    collection, *rest = path.strip("/").split("/")
+    if not rest and "." in collection:
+        collection, *rest = collection.split(".")
+    if collection and collection not in COLLECTIONS:
         close = get_close_matches(collection, COLLECTIONS, 1)
         hint = f"did you mean {close[0]}?" if close else f"paths begin with {', '.join(COLLECTIONS)}"
         raise QuestionError(f"there is no {collection!r} in a hub's state: {hint}")
-    every, one = COLLECTIONS[collection]
-    if not rest:
-        return every(state)
-    return _descend(one(history, state, rest[0]), rest[1:], f"{collection}/{rest[0]}")
+    return collection, rest[0] if rest else "", rest[1:]
 
 
 def overview(state: HubState) -> dict[str, Any]:
@@ -90,31 +130,46 @@ def _agents(state: HubState) -> dict[str, Any]:
     }
 
 
-def _agent(history: History, state: HubState, key: str) -> dict[str, Any]:
+def _agent(history: History, state: HubState, key: str) -> Fields:
     agent_id = history.agent_at(state, key)
     record = state.registry.agents[agent_id]
-    resume = _body(history, record.resume_position)
-    skill = _body(history, record.skill_position) if record.skill_position is not None else None
-    return {
-        "passport": record.passport.to_dict(),
-        "rule": record.rule.to_dict(),
-        "resume": {
-            "claimed_capabilities": list(record.capabilities),
-            "domains": list(record.domains),
-            "summary": resume.summary,
-            "examples": thaw(resume.examples),
-            "version": record.resume_version,
-            "last_updated": iso(record.resume_updated_us),
-        },
-        "observed": _stats(state, agent_id),
-        "skill": getattr(skill, "skill", "") or getattr(skill, "markdown", None),
-        "pending": state.inboxes.depth(agent_id),
-        "sessions": [each.session_id for each in state.sessions.of_agent(agent_id)],
-    }
+    return Fields(
+        {
+            "passport": record.passport.to_dict,
+            "rule": record.rule.to_dict,
+            "resume": lambda: _resume(history, record),
+            "observed": lambda: _stats(state, agent_id),
+            "skill": lambda: _skill(history, record),
+            "pending": lambda: state.inboxes.depth(agent_id),
+            "sessions": lambda: [each.session_id for each in state.sessions.of_agent(agent_id)],
+        }
+    )
+
+
+def _resume(history: History, record: AgentRecord) -> Fields:
+    return Fields(
+        {
+            "claimed_capabilities": lambda: list(record.capabilities),
+            "domains": lambda: list(record.domains),
+            "summary": lambda: _body(history, record.resume_position).summary,
+            "examples": lambda: thaw(_body(history, record.resume_position).examples),
+            "version": lambda: record.resume_version,
+            "last_updated": lambda: iso(record.resume_updated_us),
+        }
+    )
+
+
+def _skill(history: History, record: AgentRecord) -> str | None:
+    if record.skill_position is None:
+        return None
+    body = _body(history, record.skill_position)
+    return getattr(body, "skill", "") or getattr(body, "markdown", None)
 
 
 def _body(history: History, position: int) -> Any:
-    return history.event(position).body
+    event = history.log.get(position)
+    assert event is not None  # the state was folded from it
+    return event.body
 
 
 def _stats(state: HubState, agent_id: str) -> dict[str, Any]:
@@ -145,31 +200,40 @@ def _sessions(state: HubState) -> dict[str, Any]:
     }
 
 
-def _session(history: History, state: HubState, key: str) -> dict[str, Any]:
-    session_id = history.session_id(key)
+def _session(history: History, state: HubState, key: str) -> Fields:
+    session_id = key if key in state.sessions.live else history.session_id(key)
     record = state.sessions.live.get(session_id)
     if record is None:
         record = fold_session(history.log, session_id, history.catalogue, until=state.position)
     if record is None:
         created = history.event(session_id).position
-        raise QuestionError(f"the session {key!r} did not exist at @{state.position}: it was created by @{created}")
+        raise AbsentError(f"the session {key!r} did not exist at @{state.position}: it was created by @{created}")
     return _session_record(state, record)
 
 
-def _session_record(state: HubState, record: SessionRecord) -> dict[str, Any]:
+def _session_record(state: HubState, record: SessionRecord) -> Fields:
     adapter = state.sessions.adapter(record)
     dormant = adapter is None or record.adapter_state is None
     turn = record.turn
-    return record.metadata.to_dict() | {
-        "left": sorted(record.left),
-        "depth": record.depth,
-        "envelopes": record.sequence,
-        "expected_next": state.sessions.expected_next(record),
-        "turn_since": iso(turn.since.at_us) if turn else None,
-        "owed_a_reply_by": {agent_id: iso(since.at_us) for agent_id, since in record.owed.items()},
-        "dormant": dormant,
-        "adapter_state": None if adapter is None or dormant else thaw(adapter.dump_state(record.adapter_state)),
-    }
+    return Fields(
+        {name: partial(_of, record.metadata, name) for name in SessionMetadata.__dataclass_fields__}
+        | {
+            "left": lambda: sorted(record.left),
+            "depth": lambda: record.depth,
+            "envelopes": lambda: record.sequence,
+            "expected_next": lambda: state.sessions.expected_next(record),
+            "turn_since": lambda: iso(turn.since.at_us) if turn else None,
+            "owed_a_reply_by": lambda: {agent_id: iso(since.at_us) for agent_id, since in record.owed.items()},
+            "dormant": lambda: dormant,
+            "adapter_state": lambda: (
+                None if adapter is None or dormant else thaw(adapter.dump_state(record.adapter_state))
+            ),
+        }
+    )
+
+
+def _of(metadata: SessionMetadata, name: str) -> Any:
+    return plain(getattr(metadata, name))
 
 
 # Inboxes, rates, tasks, refusals.
@@ -179,15 +243,17 @@ def _inboxes(state: HubState) -> dict[str, Any]:
     return {record.passport.name: state.inboxes.depth(agent_id) for agent_id, record in state.registry.agents.items()}
 
 
-def _inbox(history: History, state: HubState, key: str) -> dict[str, Any]:
+def _inbox(history: History, state: HubState, key: str) -> Fields:
     agent_id = history.agent_at(state, key)
     inbox = state.inboxes.inboxes[agent_id]
-    return {
-        "depth": len(inbox.pending),
-        "pending": _places(inbox.pending),
-        "released": _places(inbox.released),
-        "attempts": dict(inbox.attempts),
-    }
+    return Fields(
+        {
+            "depth": lambda: len(inbox.pending),
+            "pending": lambda: _places(inbox.pending),
+            "released": lambda: _places(inbox.released),
+            "attempts": lambda: dict(inbox.attempts),
+        }
+    )
 
 
 def _places(places: Mapping[str, Pending]) -> list[dict[str, Any]]:
@@ -228,9 +294,10 @@ def _task(history: History, state: HubState, key: str) -> dict[str, Any]:
         if isinstance(event.body, kind)
     }
     if TaskStarted not in found:
-        raise QuestionError(
-            f"there was no task {key!r} at @{state.position}: replay log --type task.started lists them"
-        )
+        started = next(history.log.read(tagged(f"task:{key}"), limit=1), None)
+        if started is not None:
+            raise AbsentError(f"the task {key!r} was not there at @{state.position}: it started at @{started.position}")
+        raise QuestionError(f"there is no task {key!r} in this log: replay log --type task.started lists them")
     return task_snapshot(found[TaskStarted], found.get(TaskProgressed), found.get(TERMINAL)).to_dict()
 
 
@@ -242,18 +309,31 @@ def _denials(state: HubState) -> dict[str, Any]:
 
 
 def _denial(history: History, state: HubState, key: str) -> Any:
-    return _descend(_denials(state), [key], "denials")
+    found = _denials(state).get(key)
+    if found is None:
+        raise AbsentError(f"there was no refusal {key!r} at @{state.position}: replay state denials lists them")
+    return found
 
 
-Every = Callable[[HubState], dict[str, Any]]
-One = Callable[[History, HubState, str], Any]
-COLLECTIONS: dict[str, tuple[Every, One]] = {
-    "agents": (_agents, _agent),
-    "sessions": (_sessions, _session),
-    "inboxes": (_inboxes, _inbox),
-    "observed": (_observed, _observed_of),
-    "rates": (_rates, _rate),
-    "tasks": (_tasks, _task),
-    "denials": (_denials, _denial),
+class Shown(NamedTuple):
+    """How a collection is shown: the keys of what is in it, all of it in short, and one thing in full."""
+
+    keys: Callable[[HubState], Collection[str]]
+    every: Callable[[HubState], dict[str, Any]]
+    one: Callable[[History, HubState, str], Any]
+
+
+def _names(state: HubState) -> Collection[str]:
+    return state.registry.names
+
+
+COLLECTIONS: dict[str, Shown] = {
+    "agents": Shown(_names, _agents, _agent),
+    "sessions": Shown(lambda state: state.sessions.live, _sessions, _session),
+    "inboxes": Shown(_names, _inboxes, _inbox),
+    "observed": Shown(_names, _observed, _observed_of),
+    "rates": Shown(_names, _rates, _rate),
+    "tasks": Shown(lambda state: state.tasks.open, _tasks, _task),
+    "denials": Shown(_denials, _denials, _denial),
 }
-"""Collection to what lists it and what shows one of it."""
+"""What a path begins with; of sessions and tasks the keys are those that live."""

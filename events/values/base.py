@@ -93,14 +93,15 @@ class Value:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as plain dicts, lists, text and numbers: JSON, and msgpack."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a registered value, or a field of one, as plain dicts, lists, text and numbers; O(its size)."""
     if isinstance(value, Value):
         return value.to_dict()
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return thaw(value)

@@ -79,7 +79,7 @@ def test_lists_name_what_is_live(history: History) -> None:
         ("agents/bob/passport/name/x", "head", "it has nothing below it"),
         ("observed/bob/x", "@11", "there is no 'x' in observed/bob: it is empty"),
         ("sessions/@18", "@17", "the session '@18' did not exist at @17: it was created by @18"),
-        ("tasks/none", "head", "there was no task 'none' at @31"),
+        ("tasks/none", "head", "there is no task 'none' in this log"),
     ],
 )
 def test_what_was_not_there_is_told(history: History, path: str, point: str, sentence: str) -> None:
