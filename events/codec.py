@@ -37,18 +37,23 @@ import events.agents
 import events.governance
 import events.sessions
 import events.tasks  # noqa: F401  (importing the four modules registers every body)
+from events.codec_compile import ordered, unpack_frozen
 from events.errors import CorruptLogError, StoreError
-from events.event import BODIES, NO_DEFAULT, SCHEMAS, Event, FieldSpec, Schema
+from events.event import BODIES, NO_DATA, SCHEMAS, Event, Schema
 from events.stores.record import RECORD_RULES, RecordRule
 from events.stores.record import decode as decode_any
 from events.stores.record import encode as encode_any
-from events.values.frozen import FrozenDict, FrozenList
+from events.values.frozen import thaw
 
 FORMAT = 1
 STRANGER = b"\0"
 """First byte of an event that is not the hub's: a log is a store for any application of the eventsourcing library."""
 _PREFIX = struct.Struct(">BBI")
 _PACKER = msgpack.Packer(autoreset=True)
+_unpack = msgpack.unpackb
+_new_event = tuple.__new__
+_BIN_16, _ID_END = b"\xc4\x10", 26
+"""What stands before an id in msgpack, and where the event's own ends: after the head's mark and its version."""
 _EMPTY_DIGEST = hashlib.sha256(b"").digest()
 
 Upcaster = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -103,7 +108,7 @@ class StoredEvent(DCBEvent):
     def tags(self) -> list[str]:  # type: ignore[override]
         """What the event is looked up by; O(size of its head) the first time."""
         if self._tags is None:
-            self._tags = decode(self, 0, content=False).tags
+            self._tags = tags_of(self.data)
         return list(self._tags)
 
 
@@ -137,38 +142,15 @@ def event_of(record: bytes, position: int, path: str) -> DCBEvent:
 
 def canonical(value: Any) -> bytes:
     """Return msgpack bytes with the keys of every mapping sorted; O(size)."""
-    packed: bytes = _PACKER.pack(_sorted(value))
+    packed: bytes = _PACKER.pack(ordered(value))
     return packed
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [_sorted(item) for item in value]
-    return value
-
-
-def _pack_fields(body: Any, specs: tuple[FieldSpec, ...]) -> dict[str, Any]:
-    fields = {}
-    for name, slot, kind, default in specs:
-        value = body[slot]
-        if value == default and default is not NO_DEFAULT:
-            continue
-        if kind == "id":
-            value = bytes.fromhex(value)
-        elif kind == "ids":
-            value = [bytes.fromhex(item) for item in value]
-        elif value.__class__ is not str and value.__class__ is not int:
-            value = _sorted(value)
-        fields[name] = value
-    return fields
 
 
 def encode(event: Event) -> StoredEvent:
     """Return the event as the store keeps it."""
-    schema = SCHEMAS[type(event.body)]
     body, event_id, at_us, actor, cause, _ = event
+    schema = SCHEMAS[type(body)]
+    facts, content = schema.write(body)
     head = _PACKER.pack(
         (
             schema.version,
@@ -176,12 +158,11 @@ def encode(event: Event) -> StoredEvent:
             at_us,
             bytes.fromhex(actor) if len(actor) == 32 else actor,
             bytes.fromhex(cause) if cause else None,
-            _pack_fields(body, schema.facts),
+            facts,
         )
     )
-    content = _pack_fields(body, schema.content) if schema.content else None
-    tail = _PACKER.pack(content) if content else b""
     prefix = _PREFIX.pack(FORMAT, TYPE_NUMBERS[schema.name], len(head))
+    tail = b"" if content is None else _PACKER.pack(content)
     return StoredEvent(schema.name, prefix + head + tail, body.tags())
 
 
@@ -210,6 +191,27 @@ def split(data: bytes, position: int = 0) -> tuple[bytes, bytes]:
     return data[_PREFIX.size : end], data[end:]
 
 
+def id_of(record: bytes, position: int = 0) -> str:
+    """Return the id of a record's event, which stands at the same place in each; O(1).
+
+    Raises:
+        StoreError, CorruptLogError: as ``decode``.
+    """
+    if len(record) >= _ID_END and record[0] == FORMAT and record[8:10] == _BIN_16:
+        return record[10:_ID_END].hex()
+    return decode_record(record, position, content=False).id
+
+
+def tags_of(record: bytes, position: int = 0) -> tuple[str, ...]:
+    """Return what a record's event is looked up by; O(size of its head).
+
+    Raises:
+        StoreError, CorruptLogError: as ``decode``.
+    """
+    tags: tuple[str, ...] = decode_record(record, position, content=False).body.tags()
+    return tags
+
+
 def leaf_bytes(record: bytes) -> bytes:
     """Return what the Merkle leaf of a record covers: content only through its SHA-256."""
     if record[:1] == STRANGER:
@@ -217,32 +219,6 @@ def leaf_bytes(record: bytes) -> bytes:
     _, content = split(record)
     digest = hashlib.sha256(content).digest() if content else _EMPTY_DIGEST
     return record[: len(record) - len(content)] + digest
-
-
-def _freeze_unpacked(value: Any) -> Any:
-    kind = type(value)
-    if kind is dict:
-        return FrozenDict({k: _freeze_unpacked(v) for k, v in value.items()})
-    return FrozenList([_freeze_unpacked(v) for v in value]) if kind is list else value
-
-
-def _unpack_fields(packed: Mapping[str, Any], specs: tuple[FieldSpec, ...], into: list[Any]) -> None:
-    for name, slot, kind, default in specs:
-        value = packed.get(name, NO_DEFAULT)
-        if value is NO_DEFAULT:
-            if default is NO_DEFAULT:
-                raise KeyError(name)
-            into[slot] = default
-        elif kind == "id":
-            into[slot] = value.hex() if value is not None else None
-        elif kind == "ids":
-            into[slot] = tuple([item.hex() for item in value]) if value is not None else None
-        elif value.__class__ is dict:
-            into[slot] = _freeze_unpacked(value)
-        elif value.__class__ is list:
-            into[slot] = tuple([_freeze_unpacked(item) for item in value])
-        else:
-            into[slot] = value
 
 
 def decode(stored: DCBEvent, position: int, *, content: bool = True) -> Event:
@@ -257,45 +233,62 @@ def decode(stored: DCBEvent, position: int, *, content: bool = True) -> Event:
         StoreError: an event type, or a version of it, that this library does not know.
         CorruptLogError: bytes that are not what ``encode`` writes.
     """
-    head_bytes, tail = split(stored.data, position)
     schema = BODIES.get(stored.type)
     if schema is None:
+        split(stored.data, position)
         raise StoreError(
             f"event {position} has the type {stored.type!r}, which this ledgerhub does not know: "
             "open the log with a newer ledgerhub",
             position=position,
             type=stored.type,
         )
+    return _event(schema, stored.data, position, content)
+
+
+def decode_record(record: bytes, position: int, *, content: bool = True, path: str = "") -> Event:
+    """Return the event of a record as ``decode(event_of(record, …))`` does, without the object in between; O(size).
+
+    Raises:
+        StoreError: a record format, an event type or a version of it that this library does not know.
+        CorruptLogError: bytes that are not what ``encode`` writes.
+    """
+    name = _NUMBERED.get(record[1]) if len(record) >= _PREFIX.size and record[0] == FORMAT else None
+    if name is None:  # a stranger's, an unknown one, or damage: the long way says which
+        return decode(event_of(record, position, path), position, content=content)
+    return _event(BODIES[name], record, position, content)
+
+
+def _event(schema: Schema, record: bytes, position: int, content: bool) -> Event:
+    head, tail = split(record, position)
     try:
-        version, event_id, at_us, actor, cause, facts = msgpack.unpackb(head_bytes)
-        rest = msgpack.unpackb(tail) if content and tail else {}
-        body = _build_body(schema, version, facts, rest, position)
-        return Event(
-            body,
-            event_id.hex(),
-            at_us,
-            actor if actor.__class__ is str else actor.hex(),
-            cause.hex() if cause is not None else None,
-            position,
+        unpack = unpack_frozen if schema.nests else _unpack
+        version, event_id, at_us, actor, cause, facts = unpack(head)
+        rest = unpack_frozen(tail) if content and tail else NO_DATA
+        if version != schema.version:
+            facts, rest = _upcast(schema, version, facts, rest, position)
+        return _new_event(
+            Event,
+            (
+                schema.read(facts, rest),
+                event_id.hex(),
+                at_us,
+                actor if actor.__class__ is str else actor.hex(),
+                None if cause is None else cause.hex(),
+                position,
+            ),
         )
     except (ValueError, TypeError, KeyError, AttributeError, msgpack.exceptions.UnpackException) as error:
         raise CorruptLogError(
-            f"event {position} ({stored.type}) cannot be decoded: {error}", position=position, type=stored.type
+            f"event {position} ({schema.name}) cannot be decoded: {error}", position=position, type=schema.name
         ) from error
 
 
-def _build_body(schema: Schema, version: int, facts: dict[str, Any], content: dict[str, Any], position: int) -> Any:
-    if version != schema.version:
-        _upcast(schema, version, facts, content, position)
-    values: list[Any] = [None] * (len(schema.facts) + len(schema.content))
-    _unpack_fields(facts, schema.facts, values)
-    _unpack_fields(content, schema.content, values)
-    return schema.body(*values)
-
-
-def _upcast(schema: Schema, version: int, facts: dict[str, Any], content: dict[str, Any], position: int) -> None:
+def _upcast(
+    schema: Schema, version: int, stored: Mapping[str, Any], content: Mapping[str, Any], position: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    facts, rest = thaw(stored), thaw(content)
     while version < schema.version and (step := UPCASTERS.get((schema.name, version))):
-        step(facts, content)
+        step(facts, rest)
         version += 1
     if version != schema.version:
         raise StoreError(
@@ -305,6 +298,7 @@ def _upcast(schema: Schema, version: int, facts: dict[str, Any], content: dict[s
             type=schema.name,
             version=version,
         )
+    return facts, rest
 
 
 RECORD_RULES["event"] = RecordRule(record_of, event_of, leaf_bytes)

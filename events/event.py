@@ -7,10 +7,12 @@ but those annotated ``Content``, which only people read and which may be erased 
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
+from events.codec_compile import NO_DEFAULT, FieldSpec, Read, Write, compile_read, compile_write
 from events.values.frozen import EMPTY
 
 HUB = "hub"
@@ -38,16 +40,6 @@ class Body(Protocol):
 B = TypeVar("B", bound=type)
 
 
-class FieldSpec(NamedTuple):
-    """One field of a body: where it is, how its bytes are made, what is not written."""
-
-    name: str
-    slot: int
-    kind: str
-    """``plain``, ``id`` or ``ids``."""
-    default: Any
-
-
 class Schema(NamedTuple):
     """How bodies of one class are written: fields in key order, those at their default left out."""
 
@@ -57,13 +49,16 @@ class Schema(NamedTuple):
     facts: tuple[FieldSpec, ...]
     content: tuple[FieldSpec, ...]
     defaults: Mapping[str, Any]
+    write: Write
+    read: Read
+    nests: bool
+    """Whether its facts hold maps or lists in every event."""
 
 
 SCHEMAS: dict[type, Schema] = {}
 """Body class to schema."""
 BODIES: dict[str, Schema] = {}
 """Event type to the schema of its newest version."""
-NO_DEFAULT = object()
 
 
 def event_type(name: str, version: int = 1) -> Callable[[B], B]:
@@ -72,17 +67,27 @@ def event_type(name: str, version: int = 1) -> Callable[[B], B]:
     def register(cls: B) -> B:
         hints = typing.get_type_hints(cls, include_extras=True)
         defaults: dict[str, Any] = getattr(cls, "_field_defaults", {})
-        facts: list[FieldSpec] = []
-        content: list[FieldSpec] = []
+        found: dict[bool, list[FieldSpec]] = {False: [], True: []}
         for index, field in enumerate(getattr(cls, "_fields", ())):
-            mark = getattr(hints[field], "__metadata__", ("plain",))[0]
-            spec = FieldSpec(field, index, "plain" if mark == "content" else mark, defaults.get(field, NO_DEFAULT))
-            (content if mark == "content" else facts).append(spec)
-        schema = Schema(name, version, cls, tuple(sorted(facts)), tuple(sorted(content)), defaults)
+            mark = getattr(hints[field], "__metadata__", ("",))[0]
+            kind = mark if mark in ("id", "ids") else "scalar" if _is_scalar(hints[field]) else "plain"
+            found[mark == "content"].append(FieldSpec(field, index, kind, defaults.get(field, NO_DEFAULT)))
+        facts, content = tuple(sorted(found[False])), tuple(sorted(found[True]))
+        write, read = compile_write(facts, content), compile_read(cls, facts, content)
+        nests = any(spec.kind == "plain" and spec.default is NO_DEFAULT for spec in facts)
+        schema = Schema(name, version, cls, facts, content, defaults, write, read, nests)
         SCHEMAS[cls] = BODIES[name] = schema
         return cls
 
     return register
+
+
+def _is_scalar(hint: Any) -> bool:
+    """Say whether a field of this annotation holds neither lists nor maps, so that it is packed as it is."""
+    if typing.get_origin(hint) is Annotated:
+        hint = typing.get_args(hint)[0]
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return all(choice in (str, int, bool, types.NoneType) for choice in choices)
 
 
 class Event(NamedTuple):

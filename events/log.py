@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem, DCBSequencedEvent
 
-from events.codec import decode, encode
+from events.codec import decode_record, encode
 from events.errors import StoreError
 from events.event import SCHEMAS, Event
 from events.stores.base import Batch, LogRecorder
@@ -99,8 +99,9 @@ class EventLog:
             backwards: newest first.
             content: False leaves what people wrote unread.
         """
-        for stored in self.recorder.scan(query, after=after, until=until, limit=limit, backwards=backwards):
-            yield decode(stored.event, stored.position, content=content)
+        path = self.recorder.path
+        for position, record in self.recorder.rows(query, after=after, until=until, limit=limit, backwards=backwards):
+            yield decode_record(record, position, content=content, path=path)
 
     def stored(self, position: int) -> DCBSequencedEvent | None:
         """Return the stored record at a position, or None; O(log n)."""
@@ -109,8 +110,7 @@ class EventLog:
 
     def get(self, position: int, *, content: bool = True) -> Event | None:
         """Return the event at a position, or None; O(log n)."""
-        record = self.recorder.get(position)
-        return None if record is None else decode(record, position, content=content)
+        return next(self.read(after=position - 1, until=position, content=content), None)
 
     def last(self, query: DCBQuery | None = None, *, content: bool = True) -> Event | None:
         """Return the newest event that matches, or None; O(log n)."""

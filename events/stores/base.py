@@ -32,7 +32,7 @@ __all__ = ["RECORD_RULES", "Batch", "LogRecorder", "RecordRule", "new_origin"]
 
 Completed: TypeAlias = "Callable[[Sequence[Batch]], None]"
 
-_CHUNK_EVENTS_FIRST, _CHUNK_EVENTS_MAX = 16, 256
+_CHUNK_EVENTS_FIRST, _CHUNK_EVENTS_MAX = 16, 1024
 
 
 def new_origin() -> str:
@@ -241,14 +241,28 @@ class LogRecorder(DCBRecorder):
         limit: int | None = None,
         backwards: bool = False,
     ) -> Iterator[DCBSequencedEvent]:
-        """Yield the matches with ``after < position <= until``, ascending, or descending when ``backwards``.
-
-        ``until`` is the head of the moment when None: events recorded while the scan runs are not in it. Reads a few
-        events ahead (16, then up to 256), decodes only what is taken, and holds nothing open in between. O(log n) to
-        start, then O(1) an event without a query, O(k log n) with one of k labels.
+        """Yield the matches of ``rows``, decoded as they are taken.
 
         Raises:
             CorruptLogError: a record cannot be decoded.
+        """
+        for position, record in self.rows(query, after=after, until=until, limit=limit, backwards=backwards):
+            yield DCBSequencedEvent(self._rule.decode(record, position, self.path), position)
+
+    def rows(
+        self,
+        query: DCBQuery | None = None,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield position and record of the matches with ``after < position <= until``, ascending or ``backwards``.
+
+        ``until`` is the head of the moment when None: events recorded while the scan runs are not in it. Reads a few
+        events ahead (16, then up to 1,024) and holds nothing open in between. O(log n) to start, then O(1) an event
+        without a query, O(k log n) with one of k labels.
         """
         head = self.head
         low, high = max(after, 0) + 1, head if until is None else min(until, head)
@@ -257,8 +271,7 @@ class LogRecorder(DCBRecorder):
         while left > 0 and low <= high:
             count = min(chunk, left)
             rows = self._rows(query, Window(low, high, count, backwards))
-            for position, record in rows:
-                yield DCBSequencedEvent(self._rule.decode(record, position, self.path), position)
+            yield from rows
             if len(rows) < count:
                 return
             left -= count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from events import codec
 from events.agents import AgentRegistered, AgentUnregistered
-from events.codec import UPCASTERS, canonical, decode, encode, leaf_bytes, split
+from events.codec import UPCASTERS, canonical, decode, decode_record, encode, id_of, leaf_bytes, split, tags_of
 from events.errors import CorruptLogError, StoreError
 from events.event import BODIES, SCHEMAS, Event
 from events.governance import AccessDenied
@@ -97,6 +97,26 @@ def test_keys_are_sorted_and_their_order_in_memory_changes_no_byte(cls: type, da
     assert all(sorted_everywhere(part) for part in split(stored.data) if part)
     turned = [backwards(value) if isinstance(value, Mapping) else value for value in event.body]
     assert encode(event._replace(body=cls(*turned))).data == stored.data
+
+
+@EVERY_CLASS
+@FEW
+@given(data=st.data())
+def test_a_record_tells_its_event_its_id_and_its_tags_without_a_stored_event(cls: type, data: st.DataObject) -> None:
+    event = data.draw(events_of(cls))
+    record = encode(event).data
+    assert decode_record(record, event.position) == event
+    assert (id_of(record), tags_of(record)) == (event.id, event.tags)
+
+
+@pytest.mark.parametrize("look", [id_of, tags_of, decode_record])
+def test_what_is_no_record_of_the_hub_is_refused_by_name(look: Callable[[bytes, int], object]) -> None:
+    for record in (b"", b"\1", b"\1\1\0\0", b"\2" + encode(GONE).data[1:]):
+        with pytest.raises(StoreError, match=r"^event 4 is"):
+            look(record, 4)
+    stranger = codec.record_of(DCBEvent("order.placed", b"{}", ["order:1"]))
+    with pytest.raises(StoreError, match="event 4 "):
+        look(stranger, 4)
 
 
 @given(JSON_MAPS)

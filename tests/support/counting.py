@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events.codec import decode
+from events.codec import decode_record
 from events.event import Event
 
 
@@ -14,9 +14,9 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list to which the position of every event that is decoded from now on is added."""
     positions: list[int] = []
 
-    def counting(stored: Any, position: int, **options: Any) -> Event:
+    def counting(record: bytes, position: int, **options: Any) -> Event:
         positions.append(position)
-        return decode(stored, position, **options)
+        return decode_record(record, position, **options)
 
-    monkeypatch.setattr("events.log.decode", counting)
+    monkeypatch.setattr("events.log.decode_record", counting)
     return positions
