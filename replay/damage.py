@@ -13,7 +13,8 @@ insert     the index has at p what the log has at p + 1; or it knows nothing of 
            repeat a number; or an index entry too many
 reorder    ids that do not ascend, although the hub's always do (trap 17)
 truncate   the index has an event behind the log's last one
-rollback   a projection checkpoint was written at a later position than the log's last one
+rollback   a checkpoint, of a projection or a signed one, stands at a later position than the log's last one
+fork       a signed checkpoint has another root at its size, or is of another log (``replay.checkpoint`` looks)
 =========  ======================================================================================================
 
 What nobody can see without a signed checkpoint is a log that was made anew from a position on, witnesses and all.
@@ -48,16 +49,18 @@ class Kind(StrEnum):
     REORDER = "reorder"
     TRUNCATE = "truncate"
     ROLLBACK = "rollback"
+    FORK = "foreign fork"
 
 
 class Part(StrEnum):
-    """To what: an event, the tree, the index, what folds give, or a projection checkpoint."""
+    """To what: an event, the tree, the index, what folds give, a projection checkpoint, or a signed one."""
 
     EVENT = "event"
     TREE = "tree"
     INDEX = "index"
     FOLD = "fold"
     CHECKPOINT = "checkpoint"
+    SIGNED = "signed checkpoint"
 
 
 class Finding(NamedTuple):

@@ -11,6 +11,7 @@ from events.agents import AgentRegistered
 from events.errors import CorruptLogError, NetworkError
 from events.event import Event
 from events.log import EventLog, tagged
+from events.notes import VerifierKey
 from events.stores import DiskKnowledgeStore, LogRecorder
 from events.stores.subscription import POLL_INTERVAL_S
 from events.values.envelope import Envelope
@@ -21,6 +22,7 @@ from hub.protocols.base import SessionAdapter
 from projections.audit import AuditRecord, audit_record, query_for
 from projections.state import HubState
 from projections.wal import wal_envelope
+from replay.checkpoint import Standing, newest, standing
 from replay.errors import AbsentError, QuestionError
 from replay.names import Names
 from replay.points import find_agents, find_session, last_position, parse_point
@@ -33,14 +35,15 @@ Progress = Callable[[int], None]
 class Evidence(NamedTuple):
     """What a screen is pinned to: the log's identity, its last position, its Merkle root there in hex.
 
-    ``root`` is None when the tree cannot be read, ``checkpoint`` the position of the newest signed checkpoint or None.
+    ``root`` is None when the tree cannot be read, ``checkpoint`` the position of the newest signed checkpoint or None,
+    ``standing`` what is known of that.
     """
 
     origin: str
     head: int
     root: str | None
     checkpoint: int | None = None
-    verified: bool = False
+    standing: Standing = Standing.UNSIGNED
 
 
 class Rebuilt(NamedTuple):
@@ -58,10 +61,17 @@ class History:
         recorder: an open store; closed with the history.
         adapters: the session types to fold with. A session of any other type is dormant: it is listed and readable,
             and nobody's turn (SESS-9).
+        key: whose signed checkpoints count as evidence; None: anybody's, unchecked.
     """
 
-    def __init__(self, recorder: LogRecorder, adapters: Iterable[SessionAdapter] | None = None) -> None:
+    def __init__(
+        self,
+        recorder: LogRecorder,
+        adapters: Iterable[SessionAdapter] | None = None,
+        key: VerifierKey | None = None,
+    ) -> None:
         self.log = EventLog(recorder)
+        self.key = key
         self.names = Names(self.log)
         self.catalogue = Catalogue()
         for adapter in default_adapters() if adapters is None else adapters:
@@ -69,7 +79,12 @@ class History:
         self.head = self.log.head
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], adapters: Iterable[SessionAdapter] | None = None) -> History:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        adapters: Iterable[SessionAdapter] | None = None,
+        key: VerifierKey | None = None,
+    ) -> History:
         """Open a log for reading; nothing in it is changed, and a hub may be writing it.
 
         Raises:
@@ -79,7 +94,7 @@ class History:
         recorder = DiskKnowledgeStore(path)
         recorder.open(readonly=True)
         try:
-            return cls(recorder, adapters)
+            return cls(recorder, adapters, key)
         except BaseException:
             recorder.close()
             raise
@@ -105,13 +120,21 @@ class History:
         return self.head
 
     def evidence(self) -> Evidence:
-        """Return what pins down what is said of this log; O(log n)."""
+        """Return what pins down what is said of this log; O(log n), and a look at the names of signed checkpoints.
+
+        Raises:
+            NoteError: there is a key, and the package ``cryptography`` is missing.
+        """
         recorder = self.log.recorder
         try:
             root = recorder.root(self.head).hex()
         except CorruptLogError:
             root = None
-        return Evidence(recorder.origin, self.head, root)
+        kept = newest(self.log, self.head, self.key)
+        if kept is None:
+            return Evidence(recorder.origin, self.head, root)
+        known = standing(self.log, kept, self.key)
+        return Evidence(recorder.origin, self.head, root, kept.checkpoint.size, known)
 
     # Where, who, which.
 

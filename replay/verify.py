@@ -2,14 +2,15 @@
 
 First the store's own check: positions, leaf hashes, tree and indexes against the records. Then the fold: every event
 decoded, content too, ids and times in order, sessions' envelopes counted, each projection checkpoint on the way
-compared with the state. Only if the check finds something, ``replay.damage`` says what it is.
+compared with the state. Last the signed checkpoints: they alone tell a log that was made anew, hashes and all. Only if
+the check finds something, ``replay.damage`` says what it is.
 O(n) time; memory O(what is live).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,7 @@ from events.event import Event
 from hub.loading import checkpoint_folder
 from projections.snapshots import newest
 from projections.state import HubState
+from replay.checkpoint import Kept, Vouched, vouched
 from replay.damage import Finding, Kind, Part, explained, misplaced, name_damage, truncated
 from replay.history import Evidence, History
 from replay.query import PROGRESS_EVENTS
@@ -38,6 +40,7 @@ class Report:
         digest: of the state after the last of them.
         reproduced: positions of the projection checkpoints that the fold gives, too.
         passed_over: positions of those that a hub would pass over: of other code, of another log, or garbled.
+        vouched: what signed checkpoints say.
         findings: what is wrong, the first in the log first.
         last_good: the last position up to which nothing speaks against the log.
     """
@@ -48,6 +51,7 @@ class Report:
     digest: str
     reproduced: tuple[int, ...]
     passed_over: tuple[int, ...]
+    vouched: Vouched
     findings: tuple[Finding, ...]
     last_good: int
 
@@ -62,19 +66,26 @@ class Report:
         return self.findings[0].position if self.findings else None
 
 
-def verify(history: History, told: Told | None = None) -> Report:
+def verify(history: History, told: Told | None = None, elsewhere: Iterable[Kept] = ()) -> Report:
     """Verify a log up to the history's head.
+
+    Args:
+        history: the log; with its ``key``, a checkpoint signed by that has to vouch for the log.
+        told: told how far it is.
+        elsewhere: signed checkpoints that were kept elsewhere than beside the log.
 
     Raises:
         StoreError: it holds an event that a newer library wrote.
         CorruptLogError: its pages cannot be read at all.
+        NoteError: there is a key, and the package ``cryptography`` is missing.
     """
     told = told or (lambda stage, done: None)
     found = _check_store(history, told)
     good = min((finding.position for finding in found if finding.part is Part.EVENT), default=history.head + 1) - 1
     fold = _Fold(history, good)
+    said = _vouched(history, found, elsewhere)
     found += fold.run(told)
-    findings = tuple(explained(found))
+    findings = tuple(explained([*found, *said.findings]))
     return Report(
         evidence=history.evidence(),
         covered=fold.state.position,
@@ -82,15 +93,29 @@ def verify(history: History, told: Told | None = None) -> Report:
         digest=fold.state.digest(),
         reproduced=tuple(fold.reproduced),
         passed_over=tuple(fold.passed_over),
+        vouched=said,
         findings=findings,
         last_good=_last_good(findings, history.head),
     )
 
 
 def _last_good(findings: tuple[Finding, ...], head: int) -> int:
-    """An index or a checkpoint can be made anew from events that are good; all else is doubtful from there on."""
-    doubtful = [finding.position - 1 for finding in findings if finding.part not in (Part.INDEX, Part.CHECKPOINT)]
-    return min([head, *doubtful])
+    """What is made of good events can be made anew; all else is doubtful from there on."""
+    made = (Part.INDEX, Part.CHECKPOINT, Part.SIGNED)
+    return min([head, *(finding.position - 1 for finding in findings if finding.part not in made)])
+
+
+def _vouched(history: History, found: Iterable[Finding], elsewhere: Iterable[Kept]) -> Vouched:
+    """Ask the signed checkpoints; that a root differs says nothing new where the tree is not what the events give."""
+    torn = any(finding.part in (Part.EVENT, Part.TREE) and finding.position <= history.head for finding in found)
+    try:
+        said = vouched(history.log, history.head, history.key, elsewhere)
+    except CorruptLogError:
+        if torn:
+            return Vouched()
+        raise
+    kept = (finding for finding in said.findings if not (torn and finding.kind is Kind.FORK))
+    return replace(said, findings=tuple(kept))
 
 
 def _check_store(history: History, told: Told) -> list[Finding]:
@@ -215,6 +240,11 @@ def report_json(report: Report) -> dict[str, Any]:
         "digest": report.digest,
         "checkpoints": {"reproduced": list(report.reproduced), "passed_over": list(report.passed_over)},
         "signed_checkpoint": evidence.checkpoint,
+        "signed": {
+            "standing": evidence.standing,
+            "agreed": list(report.vouched.agreed),
+            "others": report.vouched.others,
+        },
         "first_bad": report.first_bad,
         "last_good": report.last_good,
         "findings": [finding._asdict() for finding in report.findings],

@@ -5,7 +5,22 @@ from __future__ import annotations
 import click
 
 from hub.catalogue import library_version
-from replay.cli import audit, completion, export, golden, import_, log, show, state, story, verify, wal, why
+from replay.cli import (
+    audit,
+    checkpoint,
+    completion,
+    export,
+    golden,
+    import_,
+    keygen,
+    log,
+    show,
+    state,
+    story,
+    verify,
+    wal,
+    why,
+)
 from replay.cli.common import Commands
 
 __all__ = ["main"]
@@ -33,5 +48,20 @@ def main(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for module in (story, why, log, show, wal, audit, state, verify, export, import_, golden, completion):
+for module in (
+    story,
+    why,
+    log,
+    show,
+    wal,
+    audit,
+    state,
+    verify,
+    export,
+    import_,
+    checkpoint,
+    keygen,
+    golden,
+    completion,
+):
     main.add_command(module.command)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from events.errors import CorruptLogError, NetworkError, StoreError
+from replay.checkpoint import read_key
 from replay.errors import QuestionError
 from replay.finding import find_log
 from replay.history import History
@@ -44,18 +45,38 @@ def asks(function: Answer) -> Callable[..., int]:
     """Make a function of an ``Asked`` a command's callback: it gets the shared options, and its exit code goes out."""
 
     @wraps(function)
-    def callback(log: str | None, as_json: bool, no_color: bool, no_pager: bool, debug: bool, **options: Any) -> int:
-        click.get_current_context().find_root().obj = debug
-        screen = Screen(as_json=as_json, no_color=no_color, no_pager=no_pager)
-        with History.open(log or find_log()) as history:
+    def callback(log: str | None, key: str | None, screen: Screen, **options: Any) -> int:
+        with History.open(log or find_log(), key=None if key is None else read_key(key)) as history:
             return function(Asked(history, screen), **options) or CLEAN
 
-    for option in reversed(_SHARED):
+    return _with(_OF_LOGS, tells(callback))
+
+
+def tells(function: Answer) -> Callable[..., int]:
+    """Make a function of a ``screen`` a command's callback that needs no log."""
+
+    @wraps(function)
+    def callback(as_json: bool, no_color: bool, no_pager: bool, debug: bool, **options: Any) -> int:
+        click.get_current_context().find_root().obj = debug
+        screen = Screen(as_json=as_json, no_color=no_color, no_pager=no_pager)
+        return function(screen=screen, **options) or CLEAN
+
+    return _with(_OF_SCREENS, callback)
+
+
+def _with(options: Sequence[Callable[[Any], Any]], callback: Callable[..., int]) -> Callable[..., int]:
+    for option in reversed(options):
         callback = option(callback)
     return callback
 
 
-_SHARED: Sequence[Callable[[Any], Any]] = (
+KEY_OPTION = click.option(
+    "--key",
+    metavar="KEY",
+    envvar="LEDGERHUB_KEY",
+    help="Whose signed checkpoints count: a verifier key, or a file with one. Default: LEDGERHUB_KEY.",
+)
+_OF_LOGS: Sequence[Callable[[Any], Any]] = (
     click.option(
         "--log",
         metavar="PATH",
@@ -63,6 +84,9 @@ _SHARED: Sequence[Callable[[Any], Any]] = (
         type=click.Path(),
         help="The log's folder. Default: LEDGERHUB_LOG, or the only log below the current folder.",
     ),
+    KEY_OPTION,
+)
+_OF_SCREENS: Sequence[Callable[[Any], Any]] = (
     click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line."),
     click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment does the same."),
     click.option("--no-pager", is_flag=True, help="Do not page on a terminal."),

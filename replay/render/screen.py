@@ -108,10 +108,9 @@ class Screen:
 def footer(evidence: Evidence) -> str:
     """Return the line that ends every human screen, so that a pasted screen is evidence."""
     root = evidence.root[:HEX_SHOWN] if evidence.root else "unreadable"
-    signed = "none unsigned"
-    if evidence.checkpoint is not None:
-        signed = f"@{evidence.checkpoint} {'verified' if evidence.verified else 'unsigned'}"
-    return f"log {evidence.origin[:HEX_SHOWN]} head @{evidence.head} root {root} checkpoint {signed}"
+    checkpoint = "none" if evidence.checkpoint is None else f"@{evidence.checkpoint}"
+    head = f"log {evidence.origin[:HEX_SHOWN]} head @{evidence.head} root {root}"
+    return f"{head} checkpoint {checkpoint} {evidence.standing}"
 
 
 def _is_deserted(stream: TextIO) -> bool:
