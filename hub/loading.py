@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from events.log import EventLog
-from events.stores import LmdbRecorder
+from events.stores import ForkRecorder, LmdbRecorder, LogRecorder
 from hub.catalogue import Catalogue
 from projections.snapshots import Taken, restore, save
 from projections.state import HubState
@@ -27,11 +27,20 @@ def load_state(log: EventLog, catalogue: Catalogue, until: int | None = None) ->
         StoreError, CorruptLogError: the log cannot be read.
     """
     until = log.head if until is None else until
-    state = HubState(catalogue)
-    folder = checkpoint_folder(log)
-    if folder is not None and not restored(state, folder, log, catalogue, until):
+    state, (source, usable) = HubState(catalogue), _under(log, until)
+    folder = checkpoint_folder(source)
+    if folder is not None and not restored(state, folder, source, catalogue, usable):
         state = HubState(catalogue)
     return state.replay(log.read(after=state.position, until=until, content=False))
+
+
+def _under(log: EventLog, until: int) -> tuple[EventLog, int]:
+    """Return the log whose checkpoints are of use up to a position: of a fork that of its base (REPLAY)."""
+    recorder: LogRecorder = log.recorder
+    while isinstance(recorder, ForkRecorder):
+        until = min(until, recorder.forked_at)
+        recorder = recorder.base
+    return EventLog(recorder), until
 
 
 def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue, until: int) -> bool:

@@ -72,6 +72,12 @@ class HubState:
         if session_id is not None:
             self.plan(session_id, lapses=type(body) is not EnvelopePosted)
 
+    def suppose(self, body: Any) -> None:
+        """Fold what was not recorded, at the place of the last event: to ask what if; never on the state of a hub."""
+        event = Event(body, self.last_id, self.at_us, position=self.position)
+        for projection, fold in self._folds[type(body)]:
+            fold(projection, event)
+
     def plan(self, session_id: str, *, lapses: bool = True) -> None:
         """Compute anew when a session's next expectation is due and, unless that cannot have changed, its lapse."""
         record = self.sessions.live.get(session_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from events.agents import AgentRegistered
 from events.errors import CorruptLogError, NetworkError
@@ -27,6 +27,10 @@ from replay.errors import AbsentError, QuestionError
 from replay.names import Names
 from replay.points import find_agents, find_session, last_position, parse_point
 from replay.query import PROGRESS_EVENTS, Query, Selection, select
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
+    from replay.commands import Recorded
 
 Progress = Callable[[int], None]
 """Told how many events were read so far."""
@@ -262,6 +266,41 @@ class History:
             message = f"the log {self.path} has no event at position {missing}: run replay verify"
             raise CorruptLogError(message, position=missing, path=self.path)
         return Rebuilt(state, checkpoint, position - checkpoint)
+
+    def commands(self, session: str | None = None) -> Iterator[Recorded]:
+        """Give the commands that the events imply, for deciding them again; see ``replay.commands``.
+
+        Args:
+            session: only those that its events tell of, acknowledgements of its envelopes among them; default: all.
+
+        Cost: O(events from the session's first to its last) and the state before it; lazy.
+
+        Raises:
+            QuestionError: there is no such session.
+        """
+        from replay.going_on import commands_of  # noqa: PLC0415  (it is built on this)
+
+        return commands_of(self, session)
+
+    async def fork(self, point: str | int = "head", **options: Any) -> Hub:
+        """Open a hub in memory that goes on from a point; the log is only read, and has to stay open as long.
+
+        Reads of what was before fall through to the log. Time stands at the point until it is told to pass:
+        ``hub.clock.advance(seconds)``; sweepers run with it. The fork begins with a ``hub.opened`` of its own.
+
+        Args:
+            point: where to go on; one in the middle of an append is moved to its end.
+            **options: as of ``Hub.open``: ``clock``, ``ids``, ``auth``, ``arbiter``, ``listeners``, sweeps.
+
+        Raises:
+            QuestionError: it is not a point of this log.
+            StoreError, CorruptLogError: the log cannot be read.
+
+        Cost: the state at the point, from the nearest projection checkpoint; memory O(live + what happens in it).
+        """
+        from replay.going_on import fork  # noqa: PLC0415  (it is built on this)
+
+        return await fork(self, point, **options)
 
     def _unfoldable(self, position: int, error: Exception) -> CorruptLogError:
         what = f"{type(error).__name__}: {error}"

@@ -103,12 +103,13 @@ def _descend(value: Any, fields: Sequence[str], where: str) -> Any:
         elif isinstance(value, list) and field.isdigit() and int(field) < len(value):
             value = value[int(field)]
         else:
-            raise QuestionError(f"there is no {field!r} in {where}: {_choices(value)}")
+            raise QuestionError(f"there is no {field!r} in {where}: {choices(value)}")
         where = f"{where}/{field}"
     return value
 
 
-def _choices(value: Any) -> str:
+def choices(value: Any) -> str:
+    """Say what may be asked for below a value that does not have what was asked for."""
     if isinstance(value, Mapping):
         return f"it has {', '.join(value)}" if value else "it is empty"
     return f"give a number below {len(value)}" if isinstance(value, list) and value else "it has nothing below it"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import events.codec  # noqa: F401  (registers the record rule ``event``)
 from events.stores.base import Batch, LogRecorder, new_origin
+from events.stores.fork import ForkRecorder
 from events.stores.lmdb import Durability, LmdbRecorder
 from events.stores.lmdb_env import MAP_SIZE_BYTES
 from events.stores.memory import MemoryRecorder
@@ -15,6 +16,7 @@ __all__ = [
     "Batch",
     "DiskKnowledgeStore",
     "Durability",
+    "ForkRecorder",
     "LmdbRecorder",
     "LogRecorder",
     "MemoryKnowledgeStore",
