@@ -140,7 +140,7 @@ def _conclude(report: Report, world: World) -> None:
 
 def overview(state: HubState) -> dict[str, Any]:
     """Return what ``replay state`` lists of a state, by collection; of rates the last minute's number; no refusals."""
-    listed = {name: every(state) for name, (every, _) in COLLECTIONS.items() if name != "denials"}
+    listed = {name: shown.every(state) for name, shown in COLLECTIONS.items() if name != "denials"}
     since_us, sent = state.at_us - WINDOW_US, state.rates.dump()
     listed["rates"] = {
         record.passport.name: sum(at_us > since_us for at_us in sent[agent_id][1])
