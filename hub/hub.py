@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -294,10 +294,10 @@ class Hub(Commands):
     async def expire_due(self) -> None:
         """End every session, handshake and task whose time is up (GOV-5); O(what is due)."""
         await self._committer.recover()
-        for session_id in self._state.lapses.due(self._now_us()):
-            await self._lapse(session_id)
-        for task_id in self._state.tasks.deadlines.due(self._now_us()):
-            await self._committer.run(sweeping.LapseTask(task_id), HUB)
+        due = self._state.lapses.due(self._now_us())
+        await _each(due, lambda one: self._run_sweep(sweeping.Lapse(one)), self._plan)
+        due = self._state.tasks.deadlines.due(self._now_us())
+        await _each(due, lambda one: self._run_sweep(sweeping.LapseTask(one)), self._plan_task)
 
     async def _ttl_tick(self) -> None:
         await self.expire_due()
@@ -305,16 +305,26 @@ class Hub(Commands):
     async def _expectation_tick(self) -> None:
         """Look at every session with an expectation that is due (GOV-4); O(what is due)."""
         await self._committer.recover()
-        for session_id in self._state.expectations.due(self._now_us()):
-            command = sweeping.CheckExpectations(
-                session_id, partial(read_wal, self._log, session_id), self.listeners.on_error
-            )
-            try:
-                await self._committer.run(command, HUB)
-            except Exception as error:
-                self.listeners.on_error(f"expectations of session {session_id}", error)
-            finally:
-                self._state.plan(session_id)
+        due = self._state.expectations.due(self._now_us())
+        await _each(due, self._check_expectations, self._plan)
+
+    async def _check_expectations(self, session_id: str) -> None:
+        command = sweeping.CheckExpectations(
+            session_id, partial(read_wal, self._log, session_id), self.listeners.on_error
+        )
+        try:
+            await self._run_sweep(command)
+        except Exception as error:
+            self.listeners.on_error(f"expectations of session {session_id}", error)
+
+    def _plan(self, session_id: str) -> None:
+        self._state.plan(session_id)
+
+    def _plan_task(self, task_id: str) -> None:
+        self._state.tasks.plan(task_id)
+
+    async def _run_sweep(self, command: Any) -> None:
+        await self._committer.run(command, HUB)
 
     # Inside.
 
@@ -362,3 +372,13 @@ class Hub(Commands):
 
     def _follow(self, after: int) -> AsyncIterator[Event]:
         return self._publisher.follow(self._log, after)
+
+
+async def _each(due: Sequence[str], act: Callable[[str], Awaitable[None]], plan: Callable[[str], None]) -> None:
+    """Act on each key that is due, then plan it anew: what a tick that is cut short leaves is due at the next one."""
+    try:
+        for key in due:
+            await act(key)
+    finally:
+        for key in due:
+            plan(key)

@@ -57,7 +57,12 @@ class Tasks:
         self.open[record.task_id] = record
         self.open_of[record.owner_id] = self.open_of.get(record.owner_id, 0) + 1
         self._in_session.setdefault(record.session_id, {})[record.task_id] = None
-        self.deadlines.schedule(record.task_id, record.expires_us)
+        self.plan(record.task_id)
+
+    def plan(self, task_id: str) -> None:
+        """Schedule anew when a task's time is up; O(log n)."""
+        record = self.open.get(task_id)
+        self.deadlines.schedule(task_id, None if record is None else record.expires_us)
 
     def _ended(self, event: Event) -> None:
         record = self.open.pop(event.body.task_id, None)

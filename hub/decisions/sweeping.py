@@ -71,13 +71,13 @@ def check_expectations(draft: Draft, command: CheckExpectations) -> None:
     context = ExpectationContext(record, draft.at_us, command.read_wal)
     close_reason = ""
     cause: str | None = None
-    left = set(record.present())
+    left, hidden = set(record.present()), set(record.hidden)
     for index, expectation in enumerate(record.manifest.expectations):
         found = _violation(draft, command, context, index, expectation)
         if found is None:
             continue
         violation, effect = found
-        violated = _record(draft, record, index, expectation, violation, effect)
+        violated = _record(draft, record, index, expectation, violation, effect, hidden)
         left -= set(effect.hide)
         # A session with nobody left to move it on would stay open for good (trap 51).
         reason = effect.close_reason or ("" if left else f"expectation_violated:{expectation.name}")
@@ -118,6 +118,7 @@ def _record(
     expectation: Expectation,
     violation: Violation,
     effect: ViolationEffect,
+    hidden: set[str],
 ) -> str:
     violated = draft.add(
         ExpectationViolated(
@@ -133,6 +134,7 @@ def _record(
         )
     )
     for agent_id in effect.hide:
-        if agent_id in record.participants and agent_id not in record.hidden:
+        if agent_id in record.participants and agent_id not in hidden:
+            hidden.add(agent_id)
             draft.add(SessionParticipantHidden(record.session_id, agent_id, expectation.name), cause=violated.id)
     return violated.id

@@ -22,6 +22,7 @@ from hub import (
     Expectation,
     ExpectationContext,
     HubClient,
+    HubListener,
     InboxBlock,
     LimitsBlock,
     LocalLink,
@@ -268,6 +269,32 @@ async def test_gov_5_what_is_due_together_expires_earliest_first(stage: Stage) -
     before = stage.hub.position
     await stage.wait(100)
     assert [e.body.session_id for e in stage.log(before)] == [ids[1], ids[2], ids[0]]
+
+
+@pytest.mark.parametrize("what", ["sessions", "tasks", "expectations"])
+async def test_gov_5_what_a_cancelled_tick_did_not_come_to_is_due_at_the_next(stage: Stage, what: str) -> None:
+    """The simulator's finding: it was taken out of the heap and never looked at again."""
+    alice, bob = await stage.agents("alice", "bob")
+    stage.hub.register_adapter(watched(expects("max_silence", seconds=20)))
+    kind, ttl = ("watched", 0) if what == "expectations" else ("conversation", 10 if what == "sessions" else 0)
+    talks = [await stage.open(kind, alice, bob, ttl=ttl) for _ in range(3)]
+    if what == "tasks":
+        for session_id in talks:
+            await stage.hub.observe_task(session_id, bob, TaskSpec(title="t", ttl=10))
+    stage.clock.advance(20)
+    before = stage.hub.position
+    tick = asyncio.create_task(stage.hub._expectation_tick() if what == "expectations" else stage.hub.expire_due())
+
+    class Impatient(HubListener):
+        def on_event(self, event: Event) -> None:
+            tick.cancel()
+
+    stage.hub.register_listener(Impatient())
+    with pytest.raises(asyncio.CancelledError):
+        await tick
+    await stage.wait(0)
+    ended = {"sessions": "session.expired", "tasks": "task.expired", "expectations": "expectation.violated"}[what]
+    assert stage.types(before).count(ended) == 3
 
 
 async def test_gov_5_in_a_tie_the_ttl_ends_a_handshake(stage: Stage) -> None:

@@ -135,6 +135,17 @@ def test_who_leaves_leaves_its_sessions_and_closes_those_nobody_can_move_on() ->
     )
 
 
+def test_nothing_is_observed_of_an_agent_in_the_append_that_unregisters_it() -> None:
+    """The simulator's finding: the end of its tasks was recorded as seen of somebody who had just left."""
+    story = asked().given(TaskStarted("t-1", SESSION, BOB, 5, "analysis"))
+    story.when(Unregister(BOB)).then(
+        AgentUnregistered(BOB, "bob"),
+        SessionParticipantLeft(SESSION, BOB),
+        TaskExpired("t-1", SESSION, BOB, 6, 0, "analysis", "session_closed"),
+        SessionClosed(SESSION, "participant_left", 7),
+    )
+
+
 # Sessions.
 
 
@@ -332,6 +343,21 @@ def test_a_violation_is_followed_by_what_its_handler_does() -> None:
         actors=[HUB, HUB],
     )
     story.given(violated).when(check(), at_s=700, actor=HUB).then()
+
+
+def test_gov_2_who_violates_two_expectations_at_once_is_hidden_once() -> None:
+    """The simulator's finding: each of the two handlers hid the same participant."""
+    created_, *handshake = opened(4, "discussion", ALICE, BOB, CAROL)
+    hiding = {"name": "turn_within", "on_violation": "hide", "params": {"seconds": 5}, "applies_to": None}
+    manifest = {**created_.manifest, "expectations": [hiding, hiding]}
+    story = Story().given(*PEOPLE, created_._replace(manifest=manifest), *handshake)
+    story.when(check(), at_s=5, actor=HUB)
+    assert story.decision is not None
+    assert [(type(event.body), event.cause) for event in story.decision.events] == [
+        (ExpectationViolated, None),
+        (SessionParticipantHidden, nth(10)),
+        (ExpectationViolated, None),
+    ]
 
 
 def test_gov_6_a_refusal_is_recorded_unless_a_like_one_is_younger_than_a_minute() -> None:
