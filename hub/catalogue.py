@@ -15,6 +15,7 @@ from hub.expectations import (
     ViolationHandler,
     Within,
     next_deadline_us,
+    patience_us,
 )
 from hub.protocols.base import SessionAdapter
 from projections.sessions import SessionRecord
@@ -88,6 +89,10 @@ class Catalogue:
     def next_deadline_us(self, record: SessionRecord) -> int | None:
         """Return when the session's next expectation is due, or None; O(expectations)."""
         return next_deadline_us(record, self.evaluators)
+
+    def patience_us(self, record: SessionRecord) -> int | None:
+        """Return how soon after an envelope an expectation can be due at the earliest; O(expectations)."""
+        return patience_us(record.manifest, self.evaluators)
 
     def names(self) -> tuple[str, ...]:
         """Return the loaded session types as ``type/version``, sorted."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from events.values.envelope import Envelope
-from events.values.session import Expectation, SessionMetadata, SessionState
+from events.values.session import Expectation, SessionManifest, SessionMetadata, SessionState
 from events.values.times import iso, parse_iso
 from projections.sessions import SessionRecord, Since
 
@@ -221,6 +221,20 @@ def next_deadline_us(record: SessionRecord, evaluators: Mapping[str, Evaluator])
         if due_us is not None:
             deadlines.append(due_us)
     return min(deadlines, default=None)
+
+
+def patience_us(manifest: SessionManifest, evaluators: Mapping[str, Evaluator]) -> int | None:
+    """Return how soon after an envelope an expectation can be due at the earliest; None: it expects nothing.
+
+    An envelope ends waits and begins new ones, so no deadline comes to lie before this (GOV-4). Custom evaluators have
+    no patience: they are asked for a deadline after each envelope.
+    """
+    waits = [
+        seconds_us(expectation) if isinstance(evaluator, Within) else 0
+        for expectation in manifest.expectations
+        if (evaluator := evaluators.get(expectation.name)) is not None
+    ]
+    return min(waits, default=None)
 
 
 def _custom_deadline_us(evaluator: Evaluator, expectation: Expectation, record: SessionRecord) -> int | None:

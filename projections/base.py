@@ -7,12 +7,26 @@ at replay; it neither reads content nor raises on an event that was accepted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from events.event import Event
 
 Fold = Callable[[Any, Event], None]
 """An unbound method of a projection: ``(self, event)``."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def default(method: F) -> F:
+    """Mark a base class's method whose answer is always the same, so that nobody prepares arguments for it."""
+    method.is_default = True  # type: ignore[attr-defined]
+    return method
+
+
+def is_default(method: Callable[..., Any]) -> bool:
+    """Say whether a method, as looked up on an object, is one that ``default`` marked and nobody overrode."""
+    return getattr(method, "is_default", False)
 
 
 class Projection(Protocol):

@@ -7,8 +7,7 @@ log with the same code. Memory: O(live sessions). A post costs O(1) beside the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 from events.event import Event
 from events.governance import ExpectationViolated
@@ -26,14 +25,19 @@ from events.sessions import (
 )
 from events.tasks import TERMINAL, TaskProgressed, TaskStarted
 from events.values.envelope import EV_PACKET, EV_TEXT, Envelope, is_protocol_event
-from events.values.session import Participant, SessionManifest, SessionMetadata, SessionState
-from events.values.times import iso, maybe_iso
-from projections.base import Fold
+from events.values.session import SessionManifest, SessionMetadata, SessionState
+from projections.base import Fold, is_default
+from projections.session_record import NONE, Sent, SessionRecord, Since, Turn
 from projections.wal import posted_envelope
+
+__all__ = ["Catalogue", "Sent", "SessionFolds", "SessionRecord", "Sessions", "Since", "Turn"]
 
 
 class SessionFolds(Protocol):
-    """The part of a session type that the projection needs; pure (SPEC §5, Adapters)."""
+    """The part of a session type that the projection needs; pure (SPEC §5, Adapters).
+
+    A method marked ``projections.base.default`` does nothing and is not called for each envelope.
+    """
 
     def initial_state(self, metadata: SessionMetadata) -> Any:
         """Return the state of a fresh session."""
@@ -71,109 +75,9 @@ class Catalogue(Protocol):
         """Return when the session's next expectation is due, in microseconds since 1970, or None."""
         ...
 
-
-class Since(NamedTuple):
-    """From which envelope of the session on something has been so, and when that was (microseconds)."""
-
-    sequence: int
-    at_us: int
-
-
-class Turn(NamedTuple):
-    """Whose turn it is, and since when."""
-
-    speaker: str
-    since: Since
-    envelope_id: str | None
-
-
-class Sent(NamedTuple):
-    """What an idempotency key stands for (ENV-4)."""
-
-    envelope_id: str
-    digest: str
-
-
-@dataclass(slots=True)
-class SessionRecord:
-    """One session as the log tells it."""
-
-    session_id: str
-    creator_id: str
-    manifest: SessionManifest
-    participants: tuple[str, ...]
-    created_us: int
-    invite_due_us: int
-    expires_us: int | None
-    depth: int
-    knobs: Mapping[str, Any]
-    labels: Mapping[str, str]
-    state: SessionState = SessionState.PENDING
-    pending_acks: tuple[str, ...] = ()
-    joined_us: dict[str, int] = field(default_factory=dict)
-    rejected_by: str | None = None
-    hidden: frozenset[str] = frozenset()
-    left: frozenset[str] = frozenset()
-    closed_us: int | None = None
-    close_reason: str = ""
-    sequence: int = 0
-    adapter_state: Any = None
-    spoken: Since = field(default_factory=lambda: Since(0, 0))
-    turn: Turn | None = None
-    owed: dict[str, Since] = field(default_factory=dict)
-    fired: dict[tuple[int, str], int] = field(default_factory=dict)
-    sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
-    _metadata: SessionMetadata | None = None
-
-    @property
-    def metadata(self) -> SessionMetadata:
-        """The session as people read it; O(participants) when it changed, else O(1)."""
-        if self._metadata is None:
-            self._metadata = self._snapshot()
-        return self._metadata
-
-    def touch(self) -> None:
-        """Say that what ``metadata`` shows has changed."""
-        self._metadata = None
-
-    @property
-    def lapses_us(self) -> int | None:
-        """When the session ends by itself: its TTL, or while pending the invites' time, whichever is first."""
-        if self.state is not SessionState.PENDING:
-            return self.expires_us
-        return self.invite_due_us if self.expires_us is None else min(self.invite_due_us, self.expires_us)
-
-    def present(self) -> Iterator[str]:
-        """Give the participants who still take part: neither hidden nor gone."""
-        return (agent_id for agent_id in self.participants if agent_id not in self.hidden and agent_id not in self.left)
-
-    def role_of(self, agent_id: str) -> str:
-        """Return initiator; respondent of two, participant of more (SESS-2)."""
-        if agent_id == self.creator_id:
-            return "initiator"
-        return "respondent" if len(self.participants) == 2 else "participant"
-
-    def _snapshot(self) -> SessionMetadata:
-        people = tuple(
-            Participant(agent_id, self.role_of(agent_id), order, maybe_iso(self.joined_us.get(agent_id)))
-            for order, agent_id in enumerate(self.participants)
-        )
-        return SessionMetadata(
-            session_id=self.session_id,
-            manifest=self.manifest,
-            creator_id=self.creator_id,
-            participants=people,
-            state=self.state,
-            created_at=iso(self.created_us),
-            expires_at=maybe_iso(self.expires_us),
-            closed_at=maybe_iso(self.closed_us),
-            close_reason=self.close_reason,
-            knobs=self.knobs,
-            labels=self.labels,
-            pending_acks=self.pending_acks,
-            rejected_by=self.rejected_by,
-            hidden=tuple(sorted(self.hidden)),
-        )
+    def patience_us(self, record: SessionRecord) -> int | None:
+        """Return how soon after an envelope an expectation can be due at the earliest; None: never, it has none."""
+        ...
 
 
 class Sessions:
@@ -188,7 +92,7 @@ class Sessions:
         self.live: dict[str, SessionRecord] = {}
         self.created_by: dict[str, int] = {}
         self._by_agent: dict[str, dict[str, None]] = {}
-        self._manifests: dict[tuple[str, int], SessionManifest] = {}
+        self._manifests: dict[tuple[str, int], tuple[Mapping[str, Any], SessionManifest]] = {}
         self._catalogue = catalogue
         self._keep_ended = keep_ended
 
@@ -212,7 +116,7 @@ class Sessions:
     def next_once_active(self, record: SessionRecord) -> str | None:
         """Return whose turn it is, or will be once everybody accepted; None while the type is not loaded."""
         adapter = self.adapter(record)
-        if adapter is None or record.adapter_state is None:
+        if adapter is None or record.adapter_state is None or is_default(adapter.expected_next):
             return None
         return adapter.expected_next(record.metadata, record.adapter_state)
 
@@ -230,19 +134,21 @@ class Sessions:
             body.knobs,
             body.labels,
         )
-        record.joined_us[body.creator_id] = event.at_us
+        record.joined_us = {body.creator_id: event.at_us}
         record.spoken = Since(0, event.at_us)
         if adapter := self.adapter(record):
-            record.adapter_state = adapter.initial_state(record.metadata)
+            unread: Any = None
+            metadata = unread if is_default(adapter.initial_state) else record.metadata
+            record.adapter_state = adapter.initial_state(metadata)
         self._enter(record)
 
     def _manifest(self, facts: Mapping[str, Any]) -> SessionManifest:
         """One object for equal manifests: a million sessions share a handful of types."""
         key = (facts["type"], facts["version"])
-        shared = self._manifests.get(key)
-        if shared is None or shared.to_dict() != facts:
-            shared = self._manifests[key] = SessionManifest.from_dict(facts)
-        return shared
+        known = self._manifests.get(key)
+        if known is None or known[0] != facts:
+            known = self._manifests[key] = (facts, SessionManifest.from_dict(facts))
+        return known[1]
 
     def _enter(self, record: SessionRecord) -> None:
         self.live[record.session_id] = record
@@ -285,26 +191,34 @@ class Sessions:
         body: EnvelopePosted = event.body
         record = self.live[body.session_id]
         record.sequence = body.sequence
-        since = Since(body.sequence, event.at_us)
         if body.idempotency_key is not None:
+            if record.sent is NONE:
+                record.sent = {}
             record.sent[body.sender_id, body.idempotency_key] = Sent(event.id, body.digest or "")
         if is_protocol_event(body.event_type):
             return
-        record.spoken = since
+        record.spoken = Since(body.sequence, event.at_us)
         adapter = self.adapter(record)
-        if adapter is not None and record.adapter_state is not None:
+        if adapter is not None and record.adapter_state is not None and not is_default(adapter.fold):
             before = record.adapter_state
             record.adapter_state = adapter.fold(posted_envelope(event, facts_only=True), before)
             if record.adapter_state is not before:
                 self._turn(record, event, body.sequence, body.sender_id)
-        if body.event_type not in (EV_TEXT, EV_PACKET):
-            return  # a reply is owed to words, and words are a reply (GOV-1)
-        record.owed.pop(body.sender_id, None)
+        if body.event_type in (EV_TEXT, EV_PACKET):  # a reply is owed to words, and words are a reply (GOV-1)
+            self._owe(record, body)
+
+    def _owe(self, record: SessionRecord, body: EnvelopePosted) -> None:
+        if record.owed:
+            record.owed.pop(body.sender_id, None)
+        owing: tuple[str, ...] = ()
         if body.audience is not None:
-            for agent_id in body.recipients:
-                record.owed[agent_id] = since
+            owing = body.recipients
         elif record.turn and record.turn.speaker in body.recipients:
-            record.owed[record.turn.speaker] = since
+            owing = (record.turn.speaker,)
+        if owing and record.owed is NONE:
+            record.owed = {}
+        for agent_id in owing:
+            record.owed[agent_id] = record.spoken
 
     def _turn(self, record: SessionRecord, event: Event, sequence: int, sender_id: str | None) -> None:
         speaker = self.expected_next(record)
@@ -321,7 +235,8 @@ class Sessions:
         else:
             record.left |= {body.agent_id}
             record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
-        record.owed.pop(body.agent_id, None)
+        if record.owed:
+            record.owed.pop(body.agent_id, None)
         record.touch()
         adapter = self.adapter(record)
         if adapter is not None and record.adapter_state is not None:
@@ -338,6 +253,8 @@ class Sessions:
         body: ExpectationViolated = event.body
         record = self.live[body.session_id]
         record.sequence = body.sequence or record.sequence
+        if record.fired is NONE:
+            record.fired = {}
         for violator, anchor in zip(body.violators or ("",), body.anchors, strict=True):
             record.fired[body.ordinal, violator] = anchor
 

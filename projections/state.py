@@ -7,13 +7,15 @@ projections state; memory O(what is live).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from events.codec import canonical
 from events.event import SCHEMAS, Event
-from events.sessions import EnvelopePosted
-from projections.base import Fold, Projection
+from events.sessions import EnvelopePosted, SessionClosed, SessionExpired
+from events.tasks import TERMINAL, TaskProgressed, TaskStarted
+from projections.base import Projection
 from projections.deadlines import Deadlines
 from projections.denials import Denials
 from projections.inboxes import Inboxes
@@ -22,6 +24,10 @@ from projections.rates import Rates
 from projections.registry import Registry
 from projections.sessions import Catalogue, Sessions
 from projections.tasks import Tasks
+
+ENDINGS = frozenset({SessionClosed, SessionExpired})
+PLANNED = frozenset(Sessions.FOLDS) - ENDINGS - {TaskStarted, TaskProgressed, *TERMINAL}
+"""What can move a session's deadlines either way; an envelope moves them later only."""
 
 
 class HubState:
@@ -40,8 +46,8 @@ class HubState:
         self.tasks = Tasks()
         self.observed = Observed()
         self.denials = Denials()
-        self.lapses = Deadlines()
-        self.expectations = Deadlines()
+        self.lapses = Deadlines(self._lapses_us)
+        self.expectations = Deadlines(self._expects_us)
         self.position = 0
         self.at_us = 0
         self.last_id = ""
@@ -58,37 +64,66 @@ class HubState:
         }
         self._folds = {cls: self._folds_of(cls) for cls in SCHEMAS}
 
-    def _folds_of(self, body: type) -> list[tuple[Projection, Fold]]:
-        return [(p, p.FOLDS[body]) for p in self._projections.values() if body in p.FOLDS]
+    def _folds_of(self, body: type) -> tuple[Callable[[Event], None], ...]:
+        folds = [partial(p.FOLDS[body], p) for p in self._projections.values() if body in p.FOLDS]
+        return (*folds, self._unplan) if body in ENDINGS else tuple(folds)
 
     def apply(self, event: Event) -> None:
         """Fold one recorded event; its position must be the next one."""
-        body = event.body
         assert event.position == self.position + 1, f"event {event.position} after {self.position}"
-        for projection, fold in self._folds[type(body)]:
-            fold(projection, event)
+        body = event.body
+        kind = type(body)
+        for fold in self._folds[kind]:
+            fold(event)
         self.position, self.at_us, self.last_id = event.position, event.at_us, event.id
-        session_id = getattr(body, "session_id", None)
-        if session_id is not None:
-            self.plan(session_id, lapses=type(body) is not EnvelopePosted)
+        if kind is EnvelopePosted:
+            self._plan_posted(body.session_id)
+        elif kind in PLANNED:
+            self.plan(body.session_id)
 
     def suppose(self, body: Any) -> None:
         """Fold what was not recorded, at the place of the last event: to ask what if; never on the state of a hub."""
         event = Event(body, self.last_id, self.at_us, position=self.position)
-        for projection, fold in self._folds[type(body)]:
-            fold(projection, event)
+        for fold in self._folds[type(body)]:
+            fold(event)
 
-    def plan(self, session_id: str, *, lapses: bool = True) -> None:
-        """Compute anew when a session's next expectation is due and, unless that cannot have changed, its lapse."""
+    def plan(self, session_id: str) -> None:
+        """Compute anew when a session lapses, and when its next expectation is due; O(expectations)."""
+        self.lapses.schedule(session_id, self._lapses_us(session_id))
+        self.expectations.schedule(session_id, self._expects_us(session_id))
+
+    def _plan_posted(self, session_id: str) -> None:
+        """An envelope moves deadlines later, and gives rise to none sooner than the session's patience (GOV-4)."""
+        patience_us = self.catalogue.patience_us(self.sessions.live[session_id])
+        entry_us = self.expectations.entry_us(session_id)
+        if patience_us is not None and (entry_us is None or entry_us > self.at_us + patience_us):
+            self.expectations.schedule(session_id, self._expects_us(session_id))
+
+    def _unplan(self, event: Event) -> None:
+        self.lapses.cancel(event.body.session_id)
+        self.expectations.cancel(event.body.session_id)
+
+    def _lapses_us(self, session_id: str) -> int | None:
         record = self.sessions.live.get(session_id)
-        if lapses:
-            self.lapses.schedule(session_id, None if record is None else record.lapses_us)
-        self.expectations.schedule(session_id, None if record is None else self.catalogue.next_deadline_us(record))
+        return None if record is None else record.lapses_us
+
+    def _expects_us(self, session_id: str) -> int | None:
+        record = self.sessions.live.get(session_id)
+        return None if record is None else self.catalogue.next_deadline_us(record)
 
     def replay(self, events: Iterable[Event]) -> HubState:
-        """Fold events in order; returns itself."""
-        for event in events:
-            self.apply(event)
+        """Fold events in order, and plan at their end what lives then; returns itself."""
+        folds, position = self._folds, self.position
+        last: Event | None = None
+        for last in events:
+            position += 1
+            assert last.position == position, f"event {last.position} after {position - 1}"
+            for fold in folds[type(last.body)]:
+                fold(last)
+        if last is not None:
+            self.position, self.at_us, self.last_id = position, last.at_us, last.id
+            for session_id in self.sessions.live:
+                self.plan(session_id)
         return self
 
     def dump(self) -> dict[str, Any]:

@@ -31,12 +31,16 @@ class Tasks:
     def __init__(self) -> None:
         self.open: dict[str, TaskRecord] = {}
         self.open_of: dict[str, int] = {}
-        self.deadlines = Deadlines()
+        self.deadlines = Deadlines(self._expires_us)
         self._in_session: dict[str, dict[str, None]] = {}
 
     def in_session(self, session_id: str) -> list[TaskRecord]:
         """Return the open tasks of a session, oldest first; O(those)."""
         return [self.open[task_id] for task_id in self._in_session.get(session_id, ())]
+
+    def _expires_us(self, task_id: str) -> int | None:
+        record = self.open.get(task_id)
+        return None if record is None else record.expires_us
 
     def _started(self, event: Event) -> None:
         body: TaskStarted = event.body
@@ -68,7 +72,7 @@ class Tasks:
         record = self.open.pop(event.body.task_id, None)
         if record is None:
             return
-        self.deadlines.schedule(record.task_id, None)
+        self.deadlines.cancel(record.task_id)
         self.open_of[record.owner_id] -= 1
         if not self.open_of[record.owner_id]:
             del self.open_of[record.owner_id]

@@ -24,10 +24,15 @@ def parse_iso(text: str) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
-@lru_cache(maxsize=256)
 def iso(at_us: int) -> str:
     """Return ISO-8601 text with ``Z``; microseconds only where there are any."""
-    return (EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+    seconds, microseconds = divmod(at_us, 1_000_000)
+    return f"{_to_the_second(seconds)}.{microseconds:06}Z" if microseconds else f"{_to_the_second(seconds)}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
 
 
 def maybe_iso(at_us: int | None) -> str | None:

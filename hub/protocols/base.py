@@ -18,6 +18,7 @@ from events.values.session import SessionManifest, SessionMetadata, SessionState
 from hub.agents import reply_text
 from hub.protocols import states
 from hub.views import FullTranscript, ViewPolicy
+from projections.base import default
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,12 @@ class SessionAdapter:
     turn_events: frozenset[str] = frozenset({EV_TEXT})
     state_type: ClassVar[type] = NoState
 
+    @default
     def initial_state(self, metadata: SessionMetadata) -> Any:
         """Return the state of a fresh session; never None."""
         return NO_STATE
 
+    @default
     def fold(self, envelope: Envelope, state: Any) -> Any:
         """Return the state after an accepted envelope; the same object when nothing moved.
 
@@ -69,6 +72,7 @@ class SessionAdapter:
         """
         return state
 
+    @default
     def fold_departure(self, agent_id: str, state: Any) -> Any:
         """Return the state after a participant left or was hidden: pass its turn on here (GOV-2, trap 51)."""
         return state
@@ -86,6 +90,7 @@ class SessionAdapter:
         """Return what an envelope leads to; ``state`` is the one after its fold."""
         return NOTHING
 
+    @default
     def expected_next(self, metadata: SessionMetadata, state: Any) -> str | None:
         """Return the agent id of who is to speak next, or None when it is nobody's turn, or everybody's."""
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from events.codec import canonical, decode, encode
 from events.event import Event
+from projections.deadlines import Deadlines
 from projections.state import HubState
 from tests.hub.decisions.story import Story
 from tests.hub.decisions.world import APART, CASES, world
@@ -46,12 +48,28 @@ def play(story: Story, steps: list[tuple[int, int]]) -> list[Event]:
     return events
 
 
+def planned(deadlines: Deadlines, keys: Iterable[str]) -> dict[str, int | None]:
+    """The deadline of each key, which must not lie before the time at which it is looked at."""
+    found = {key: deadlines._current(key) for key in keys}
+    for key, due_us in found.items():
+        entry_us = deadlines.entry_us(key)
+        assert due_us is None or (entry_us is not None and entry_us <= due_us), f"{key} would be missed"
+    assert deadlines._entry.keys() <= found.keys(), "what is over is forgotten"
+    return found
+
+
+def falling_due(state: HubState) -> list[list[list[str]]]:
+    """What comes up, minute by minute, until nothing more does; the state has no deadlines left then."""
+    heaps = (state.lapses, state.expectations, state.tasks.deadlines)
+    return [[heap.due(state.at_us + minute * 60_000_000) for minute in range(200)] for heap in heaps]
+
+
 def derived(state: HubState) -> dict[str, Any]:
     """What is in no dump and has to be the same all the same."""
     return {
-        "lapses": dict(state.lapses._due),
-        "expectations": dict(state.expectations._due),
-        "task_deadlines": dict(state.tasks.deadlines._due),
+        "lapses": planned(state.lapses, state.sessions.live),
+        "expectations": planned(state.expectations, state.sessions.live),
+        "task_deadlines": planned(state.tasks.deadlines, state.tasks.open),
         "open_of": dict(state.tasks.open_of),
         "created_by": dict(state.sessions.created_by),
         "by_agent": {agent: list(ids) for agent, ids in state.sessions._by_agent.items()},
@@ -82,6 +100,25 @@ def test_log_8_what_is_loaded_is_what_was_dumped_and_goes_on_alike(
         story.state.at_us,
         story.state.last_id,
     )
+    assert falling_due(loaded) == falling_due(story.state)
+
+
+@given(steps=STEPS)
+def test_det_2_a_replay_plans_at_its_end_what_was_planned_event_by_event(steps: list[tuple[int, int]]) -> None:
+    """Once in one go, once in two: equal digests and indexes, and the same falls due (GOV-4)."""
+    story = world()
+    events = [*story.events, *play(story, steps)]
+    half = len(events) // 2
+    whole = HubState(story.catalogue).replay(map(stored, events))
+    halves = HubState(story.catalogue).replay(map(stored, events[:half])).replay(map(stored, events[half:]))
+    for replayed in (whole, halves):
+        assert (replayed.position, replayed.at_us, replayed.last_id) == (
+            story.state.position,
+            story.state.at_us,
+            story.state.last_id,
+        )
+        assert (replayed.digest(), derived(replayed)) == (story.state.digest(), derived(story.state))
+    assert falling_due(whole) == falling_due(halves) == falling_due(story.state)
 
 
 @given(steps=STEPS)

@@ -405,11 +405,11 @@ async def test_env_5_a_slice_is_of_whole_numbers_from_0(stage: Stage, since: Any
 class Counting:
     """A store that counts the records that are read from it."""
 
-    rows = 0
+    rows_read = 0
 
     def _rows(self, query: DCBQuery | None, window: Window) -> list[tuple[int, bytes]]:
         found: list[tuple[int, bytes]] = super()._rows(query, window)  # type: ignore[misc]
-        self.rows += len(found)
+        self.rows_read += len(found)
         return found
 
 
@@ -445,10 +445,10 @@ async def test_env_6_a_slice_costs_what_the_slice_costs(
 
 async def cost(stage: Stage, store: Counting, session_id: str, since: int) -> int:
     """How many records are read for ten envelopes of a session."""
-    store.rows = 0
+    store.rows_read = 0
     wal: Sequence[Envelope] = await stage.hub.read_wal(session_id, since, since + 10)
     assert [e.sequence for e in wal] == list(range(since + 1, since + 11))
-    return store.rows
+    return store.rows_read
 
 
 async def test_env_6_a_turns_post_reads_nothing_from_the_log(open_hub: OpenHub, clock: MockClock) -> None:
@@ -458,8 +458,8 @@ async def test_env_6_a_turns_post_reads_nothing_from_the_log(open_hub: OpenHub, 
     await stage.raise_curtain()
     a, b, session_id = await talking(stage)
     first = await stage.say(session_id, a, idempotency_key="k")
-    store.rows = 0
+    store.rows_read = 0
     await stage.say(session_id, b, causation_id=first)
     await stage.say(session_id, a, idempotency_key="k")
     await stage.say(session_id, a, audience=[b])
-    assert store.rows == 0
+    assert store.rows_read == 0
