@@ -115,15 +115,17 @@ class HubState:
         """Fold events in order, and plan at their end what lives then; returns itself."""
         folds, position = self._folds, self.position
         last: Event | None = None
-        for last in events:
-            position += 1
-            assert last.position == position, f"event {last.position} after {position - 1}"
-            for fold in folds[type(last.body)]:
-                fold(last)
-        if last is not None:
-            self.position, self.at_us, self.last_id = position, last.at_us, last.id
-            for session_id in self.sessions.live:
-                self.plan(session_id)
+        try:
+            for event in events:
+                assert event.position == position + 1, f"event {event.position} after {position}"
+                for fold in folds[type(event.body)]:
+                    fold(event)
+                position, last = position + 1, event
+        finally:  # who reads on, or tells where it failed, finds the state where it is
+            if last is not None:
+                self.position, self.at_us, self.last_id = position, last.at_us, last.id
+        for session_id in self.sessions.live if last is not None else ():
+            self.plan(session_id)
         return self
 
     def dump(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class World:
         self._gone: dict[str, int] = {}
         self._gone_places: set[tuple[str, int]] = set()
         self._ends: dict[str, list[str | None]] = {}
-        self._due = Deadlines()
+        self._due = Deadlines(self._differs_us)
         self._drawn = 0
         self.levels_was = Levels(was, was.position)
         self._change()
@@ -316,10 +316,7 @@ class World:
 
     def _overslept(self, key: str, until_us: int) -> bool:
         """Whether the recorded hub let the same deadline pass by now, and never looked."""
-        what, _, about = key.partition(":")
-        then_us = (self._task_us if what == "task" else self._lapse_us if what == "lapse" else self._expect_us)(
-            self.was, about
-        )
+        then_us = self._deadline_us(self.was, key)
         return then_us is not None and then_us < until_us - LOOK_US
 
     def _look(self, key: str, at_us: int) -> Iterator[Difference]:
@@ -376,6 +373,16 @@ class World:
 
     def _schedule(self, key: str, was_us: int | None, now_us: int | None) -> None:
         self._due.schedule(key, None if now_us == was_us else now_us)
+
+    def _differs_us(self, key: str) -> int | None:
+        """When something is due in the changed world, unless it is due in the recorded one just then."""
+        now_us = self._deadline_us(self.now, key)
+        return None if now_us == self._deadline_us(self.was, key) else now_us
+
+    def _deadline_us(self, state: HubState, key: str) -> int | None:
+        what, _, about = key.partition(":")
+        find = self._task_us if what == "task" else self._lapse_us if what == "lapse" else self._expect_us
+        return find(state, about)
 
     @staticmethod
     def _lapse_us(state: HubState, session_id: str) -> int | None:
