@@ -17,9 +17,7 @@ from replay.cli import main
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 REWRITE = "LEDGERHUB_SNAPSHOTS"
 """Set to ``write`` in the environment, the screens become the snapshots."""
-_HASHES = re.compile(
-    r"(?<=root )[0-9a-f]{12}\b|(?<=digest )[0-9a-f]{12}\b|(?<=leaf )[0-9a-f]{64}\b|(?<=^  )[0-9a-f]{64}$", re.M
-)
+_HASHES = re.compile(r"(?<=root |gest )[0-9a-f]{12}\b|(?<=leaf )[0-9a-f]{64}\b|(?<=^  )[0-9a-f]{64}$", re.MULTILINE)
 
 
 class Answer(NamedTuple):
