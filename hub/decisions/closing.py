@@ -75,13 +75,8 @@ def observe_task_end(draft: Draft, task: TaskRecord, outcome: str, latency_us: i
     """Add the observation of a task's capability, when it has one and its owner is still there (TASK-3)."""
     owner = draft.state.registry.get(task.owner_id)
     draft.depends_on(f"agent:{task.owner_id}", types=(AgentUnregistered, AgentResumeSet, AgentObserved))
-    if task.capability is None or owner is None or _leaves(draft, task.owner_id):
+    if task.capability is None or owner is None:
         return
     seen = sum(1 for e in draft.events if isinstance(e.body, AgentObserved) and e.body.agent_id == task.owner_id)
     version = owner.resume_version + 1 + seen
     draft.add(AgentObserved(task.owner_id, task.capability, outcome, version, latency_us, task.task_id), cause=cause)
-
-
-def _leaves(draft: Draft, agent_id: str) -> bool:
-    """Say whether this very decision unregisters the agent."""
-    return any(isinstance(e.body, AgentUnregistered) and e.body.agent_id == agent_id for e in draft.events)

@@ -135,17 +135,6 @@ def test_who_leaves_leaves_its_sessions_and_closes_those_nobody_can_move_on() ->
     )
 
 
-def test_nothing_is_observed_of_an_agent_in_the_append_that_unregisters_it() -> None:
-    """The simulator's finding: the end of its tasks was recorded as seen of somebody who had just left."""
-    story = asked().given(TaskStarted("t-1", SESSION, BOB, 5, "analysis"))
-    story.when(Unregister(BOB)).then(
-        AgentUnregistered(BOB, "bob"),
-        SessionParticipantLeft(SESSION, BOB),
-        TaskExpired("t-1", SESSION, BOB, 6, 0, "analysis", "session_closed"),
-        SessionClosed(SESSION, "participant_left", 7),
-    )
-
-
 # Sessions.
 
 
