@@ -77,6 +77,9 @@ def freeze(value: Any, where: str = "event_data", depth: int = 1) -> Any:
     kind = type(value)
     if value is None or kind is bool:
         return value
+    if kind is dict and _is_flat_text(value):
+        _check_depth(where, depth)
+        return FrozenDict(value)
     if kind is FrozenDict or kind is FrozenList:
         return value if depth == 1 else _checked_depth(value, where, depth)
     if kind is str:
@@ -93,6 +96,14 @@ def freeze(value: Any, where: str = "event_data", depth: int = 1) -> Any:
     if isinstance(value, list | tuple):
         return FrozenList([freeze(v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value)])
     return _freeze_odd(value, where)
+
+
+def _is_flat_text(value: dict[Any, Any]) -> bool:
+    """Say whether a mapping is ASCII text to ASCII text, as most messages are: there is nothing else to check."""
+    for key, item in value.items():
+        if type(key) is not str or type(item) is not str or not (key.isascii() and item.isascii()):
+            return False
+    return True
 
 
 def _check_depth(where: str, depth: int) -> None:
