@@ -250,7 +250,8 @@ class Commands(Reads):
             NotFoundError, AccessDeniedError, RateLimitedError, InboxFull, ProtocolError: in the order of RULE-12.
             StoreError: the store failed; the envelope is not in the log.
         """
-        check(posting.Post(envelope))
+        if envelope.__class__ is not Envelope:
+            check(posting.Post(envelope))
         command: Any
         if envelope.event_type in (EV_SESSION_INVITE_ACK, EV_SESSION_INVITE_REJECT):
             data: Any = envelope.event_data

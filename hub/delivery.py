@@ -10,8 +10,9 @@ bound.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from events.agents import AgentUnregistered
@@ -21,10 +22,12 @@ from events.log import tagged
 from events.sessions import EnvelopePosted, SessionInviteSent
 from events.values.envelope import PRIORITIES, Envelope, is_protocol_event
 from events.values.times import parse_iso
+from hub.acknowledging import Acknowledgements
 from hub.activity import Activity
 from hub.commit import Committer, Routed
-from hub.decisions.posting import Acknowledge, FailTurn
+from hub.decisions.posting import FailTurn
 from hub.listeners import HubListener
+from hub.publishing import high_water
 from projections.state import HubState
 from projections.wal import VIEWS, wal_envelope
 
@@ -32,8 +35,11 @@ from projections.wal import VIEWS, wal_envelope
 class Endpoint(Protocol):
     """What a connection gives for each agent that is bound to it."""
 
-    async def deliver(self, envelope: Envelope) -> None:
-        """Handle an envelope: to return is to be done with it, to raise is a failed turn."""
+    def deliver(self, envelope: Envelope) -> Awaitable[None] | None:
+        """Handle an envelope: None says that it is done, else what is returned is awaited; to raise is a failed turn.
+
+        Must not block. What is not None runs in a task of the agent's lane.
+        """
         ...
 
 
@@ -54,29 +60,40 @@ def route(state: HubState, event: Event) -> tuple[str, ...]:
 
 
 class Lane:
-    """The envelopes of one session that one agent still has to handle, and the task that hands them over."""
+    """The envelopes of one session that one agent still has to handle, and the task that hands them over.
 
-    def __init__(self, delivery: Delivery, agent_id: str, session_id: str, endpoint: Endpoint) -> None:
-        self.agent_id, self.session_id = agent_id, session_id
+    Args:
+        delivery: told of what is done, and when there is nothing left.
+        agent_id: whose lane.
+        endpoint: where it leads to.
+        envelope: the first one, which the endpoint has begun to handle.
+        handling: what it returned.
+    """
+
+    def __init__(
+        self, delivery: Delivery, agent_id: str, endpoint: Endpoint, envelope: Envelope, handling: Awaitable[None]
+    ) -> None:
+        self.agent_id, self.session_id = agent_id, envelope.session_id
         self._delivery, self._endpoint = delivery, endpoint
         self._queue: deque[Envelope] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task = asyncio.create_task(self._run(envelope, handling), name=f"lane {agent_id} {self.session_id}")
+        if inspect.iscoroutine(handling):
+            self._task.add_done_callback(lambda _: handling.close())  # a task that never began awaited nothing
 
     def put(self, envelope: Envelope) -> None:
         """Add an envelope at the end."""
         self._queue.append(envelope)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"lane {self.agent_id} {self.session_id}")
 
     def cancel(self) -> None:
         """Stop at once; what was not handled stays unacknowledged."""
         self._queue.clear()
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
-    async def _run(self) -> None:
+    async def _run(self, envelope: Envelope, handling: Awaitable[None]) -> None:
         with self._delivery.activity.busy():
             try:
+                if not await self._hand_over(envelope, handling):
+                    self._queue.appendleft(envelope)
                 while self._queue:
                     envelope = self._queue.popleft()
                     if not await self._hand_over(envelope):
@@ -84,15 +101,15 @@ class Lane:
             finally:
                 self._delivery.retire(self)
 
-    async def _hand_over(self, envelope: Envelope) -> bool:
+    async def _hand_over(self, envelope: Envelope, handling: Awaitable[None] | None = None) -> bool:
         """Return whether the envelope is done with: handled, lapsed, or failed for good."""
-        if self._delivery.lapsed(envelope):
-            self._delivery.acknowledge(self.agent_id, envelope)
-            return True
         try:
-            await self._endpoint.deliver(envelope)
+            if handling is None and not self._delivery.lapsed(envelope):
+                handling = self._endpoint.deliver(envelope)
+            if handling is not None:
+                await handling
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and self._task.cancelling():
                 raise  # the lane's own; else the handler awaited something that was cancelled
             return await self._delivery.failed(self.agent_id, envelope, error)
         self._delivery.acknowledge(self.agent_id, envelope)
@@ -118,9 +135,9 @@ class Delivery:
         self._lanes: dict[str, dict[str, Lane]] = {}
         self._watches: dict[str, dict[int, tuple[str, Callable[[Envelope], None]]]] = {}
         self._watch_count = 0
-        self._handled: list[tuple[str, str]] = []
-        self._unrecorded: list[tuple[str, str]] = []
-        committer.errands, committer.errand_failed = self._take_handled, self._put_back
+        self._arrived: list[tuple[str, Endpoint, Envelope]] = []
+        self._acknowledgements = Acknowledgements(committer, activity)
+        committer.errands = self._acknowledgements
         self._published = committer.state.position
 
     def bind(self, agent_id: str, endpoint: Endpoint) -> None:
@@ -158,20 +175,23 @@ class Delivery:
         return unwatch
 
     def publish(self, routed: Sequence[Routed]) -> None:
-        """Bring what one decision recorded to watches and lanes; a failure there is theirs alone (trap 12)."""
-        for event, recipients in routed:
-            self._published = event.position
-            if isinstance(event.body, AgentUnregistered):
-                self._drop(event.body.agent_id)
-            watches = self._watches.get(getattr(event.body, "session_id", ""))
-            if watches is None and not any(agent_id in self._endpoints for agent_id in recipients):
+        """Bring what was recorded to watches and lanes; a failure there is theirs alone (trap 12)."""
+        for event, recipients, posted in routed:
+            body = event.body
+            if body.__class__ is AgentUnregistered:
+                self._drop(body.agent_id)
+            watches = self._watches.get(getattr(body, "session_id", "")) if self._watches else None
+            bound = [agent_id for agent_id in recipients if agent_id in self._endpoints]
+            if watches is None and not bound:
                 continue
-            envelope = wal_envelope(event)
-            if envelope is not None:
-                self._show(list((watches or {}).values()), envelope, recipients)
-                for agent_id in recipients:
-                    if agent_id in self._endpoints:
-                        self._put(agent_id, envelope)
+            envelope = posted or wal_envelope(event)
+            if envelope is None:
+                continue
+            if watches is not None:
+                self._show(list(watches.values()), envelope, recipients)
+            for agent_id in bound:
+                self._put(agent_id, envelope)
+        self._published = routed[-1].event.position
 
     async def close(self) -> None:
         """Stop every lane, and hand over the acknowledgements of what was handled."""
@@ -190,14 +210,44 @@ class Delivery:
                     self._listeners.on_error(f"a watch on session {envelope.session_id}", error)
 
     def _put(self, agent_id: str, envelope: Envelope) -> None:
-        lanes = self._lanes.setdefault(agent_id, {})
-        lane = lanes.get(envelope.session_id)
-        if lane is None:
-            lane = lanes[envelope.session_id] = Lane(self, agent_id, envelope.session_id, self._endpoints[agent_id])
-        lane.put(envelope)
+        """Hand an envelope over in the next turn of the event loop: not in the middle of somebody's command."""
+        if not self._arrived:
+            self.activity.begin()
+            asyncio.get_running_loop().call_soon(self._dispatch)
+        self._arrived.append((agent_id, self._endpoints[agent_id], envelope))
+
+    def _dispatch(self) -> None:
+        """Hand over what has arrived: to the lane that is busy with the session, else to the endpoint itself.
+
+        A handler that is done at once needs no lane and no task; a lane exists while one is not.
+        """
+        arrived, self._arrived = self._arrived, []
+        try:
+            for agent_id, endpoint, envelope in arrived:
+                if self._endpoints.get(agent_id) is not endpoint:
+                    continue  # it left, and is sent what it has not acknowledged when it comes back
+                lanes = self._lanes.get(agent_id)
+                if lanes is not None and (lane := lanes.get(envelope.session_id)) is not None:
+                    lane.put(envelope)
+                elif (handling := self._begin(agent_id, endpoint, envelope)) is not None:
+                    lane = Lane(self, agent_id, endpoint, envelope, handling)
+                    self._lanes.setdefault(agent_id, {})[envelope.session_id] = lane
+        finally:
+            self.activity.end()
+
+    def _begin(self, agent_id: str, endpoint: Endpoint, envelope: Envelope) -> Awaitable[None] | None:
+        """Let an endpoint handle an envelope; returns what is left to be awaited."""
+        try:
+            handling = None if self.lapsed(envelope) else endpoint.deliver(envelope)
+        except (Exception, asyncio.CancelledError) as error:
+            return _raise(error)
+        if handling is None:
+            self.acknowledge(agent_id, envelope)
+        return handling
 
     def _drop(self, agent_id: str) -> None:
-        self._endpoints.pop(agent_id, None)
+        if self._endpoints.pop(agent_id, None) is None:
+            return
         for lane in list(self._lanes.pop(agent_id, {}).values()):
             lane.cancel()
 
@@ -245,31 +295,19 @@ class Delivery:
         return self._now_us() >= parse_iso(envelope.created_at) + envelope.ttl_seconds * 1_000_000
 
     def acknowledge(self, agent_id: str, envelope: Envelope) -> None:
-        """Acknowledge soon, in one event with whatever else is handled until then, by this agent or another."""
+        """Acknowledge soon, in one event with whatever else is handled until then, by this agent or another.
+
+        An inbox that fills up is not kept waiting: its cap and its high-water mark count what is on record.
+        """
         if is_protocol_event(envelope.event_type):
             return
-        if self._committer.state.inboxes.waits(agent_id, envelope.envelope_id) is None:
+        state = self._committer.state
+        if state.inboxes.waits(agent_id, envelope.envelope_id) is None:
             return  # its own post there has acknowledged it
-        if not self._handled:
-            self.activity.begin()
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._handled.append((agent_id, envelope.envelope_id))
-
-    def _flush(self) -> None:
-        """No command came along to take the acknowledgements with it: run them by themselves."""
-        try:
-            self._committer.run_errands()
-        finally:
-            self.activity.end()
-
-    def _take_handled(self) -> Acknowledge | None:
-        handled = (*self._unrecorded, *self._handled)
-        self._unrecorded, self._handled = [], []
-        return Acknowledge(handled) if handled else None
-
-    def _put_back(self, errand: Acknowledge) -> None:
-        """The store failed: acknowledge with the next command."""
-        self._unrecorded += errand.handled
+        record = state.registry.get(agent_id)
+        mark = high_water(record.rule.inbox) if record is not None else 0
+        soon = 0 < mark <= 2 * state.inboxes.depth(agent_id)
+        self._acknowledgements.add(agent_id, envelope.envelope_id, soon=soon)
 
     async def failed(self, agent_id: str, envelope: Envelope, error: BaseException) -> bool:
         """Record a failed turn; returns whether the envelope is not to be handed over again."""
@@ -282,3 +320,8 @@ class Delivery:
             self._listeners.on_error(f"recording a failed turn of {agent_id}", second)
             return True
         return final
+
+
+async def _raise(error: BaseException) -> None:
+    """Fail as a handler did that could not even begin."""
+    raise error

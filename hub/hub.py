@@ -344,12 +344,15 @@ class Hub(Commands):
         return state
 
     def _publish(self, routed: Sequence[Routed]) -> None:
-        for event, _ in routed:
-            self._handshakes.hear(event)
-            if isinstance(event.body, EnvelopePosted):
-                self._causes[event.id] = posting.Cause(event.id, event.body.session_id, event.body.depth)
-                if len(self._causes) > CAUSES_KEPT:
-                    self._causes.popitem(last=False)
+        causes = self._causes
+        for event, _, _ in routed:
+            body = event.body
+            if body.__class__ is EnvelopePosted:
+                causes[event.id] = posting.Cause(event.id, body.session_id, body.depth)
+                if len(causes) > CAUSES_KEPT:
+                    causes.popitem(last=False)
+            else:
+                self._handshakes.hear(event)
             self._publisher.publish(event)
         self.delivery.publish(routed)
         self._checkpoint(routed[-1].event.position, CHECKPOINT_EVENTS)

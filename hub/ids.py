@@ -74,6 +74,7 @@ class AscendingIds:
 
     def __init__(self, source: Ids, last: str = "") -> None:
         self._source = source
+        self._trusted = source.__class__ is SystemIds
         self._last = ""
         self._floored = False
         self.floor(last)
@@ -105,6 +106,8 @@ class AscendingIds:
 
     def _draw(self) -> str:
         value: object = self._source()
+        if self._trusted:
+            return str(value)
         if not isinstance(value, str) or not AGENT_ID.fullmatch(value):
             raise UnusableIdsError(
                 f"the hub's ids gave {value!r}, which is not an id: an id is 32 lower-case hex characters"

@@ -83,6 +83,9 @@ class LogRecorder(DCBRecorder):
         new_origin: makes the identity of a new log.
     """
 
+    commits_at_once = False
+    """Whether ``submit`` commits before it returns, so that nothing is gained by gathering what to submit."""
+
     def __init__(self, *, record_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
         self._record_rule_name = record_rule
         self._rule: RecordRule = RECORD_RULES["record"]

@@ -23,6 +23,8 @@ class MemoryRecorder(LogRecorder):
     ``submit`` commits before it returns and calls ``completed`` inside, under the lock that orders commits.
     """
 
+    commits_at_once = True
+
     def __init__(self, *, record_rule: str = "record", new_origin: Callable[[], str] = new_origin) -> None:
         super().__init__(record_rule=record_rule, new_origin=new_origin)
         self._origin = new_origin()

@@ -81,6 +81,7 @@ class AgentClient(Tasked):
         self.view_policy: ViewPolicy | None = None
         self._asked = as_agent(agent)
         self._handler = handler
+        self._plain = handler is not None and not inspect.iscoroutinefunction(handler)
         self._callbacks: tuple[OnEnvelope, ...] = ()
         self._editing = asyncio.Lock()
 
@@ -199,8 +200,23 @@ class AgentClient(Tasked):
 
         return remove
 
-    async def deliver(self, envelope: Envelope) -> None:
-        """Handle one envelope: callbacks, then an invite's answer or a turn. Raising fails the turn (CLI-3)."""
+    def deliver(self, envelope: Envelope) -> Awaitable[None] | None:
+        """Handle one envelope: callbacks, then an invite's answer or a turn. Raising fails the turn (CLI-3).
+
+        Returns:
+            What is left to be awaited; None: it is done, as it is after a plain function.
+        """
+        if self._handler is None or not self._plain or self._callbacks or envelope.event_type == EV_SESSION_INVITE:
+            return self._deliver(envelope)
+        with Handling(self, envelope):
+            outcome = self._handler(envelope)
+        return self._rest(envelope, outcome) if inspect.isawaitable(outcome) else None
+
+    async def _rest(self, envelope: Envelope, outcome: Awaitable[None]) -> None:
+        with Handling(self, envelope):
+            await outcome
+
+    async def _deliver(self, envelope: Envelope) -> None:
         with Handling(self, envelope):
             for callback in self._callbacks:
                 await _done(callback(envelope))

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from eventsourcing.dcb.api import DCBQuery
 
+from events.errors import NetworkError
 from events.event import OPERATOR, Event
 from events.governance import HubOpened
 from hub.arbiter import Arbiter
 from hub.catalogue import Catalogue
 from hub.decisions import closing, opening, posting, refusing, registration, sweeping, tasks
-from hub.decisions.draft import Draft, guarded
+from hub.decisions.draft import Draft, broken
 from hub.decisions.shapes import check
+from hub.ids import UnusableIdsError
 from projections.state import HubState
 
 
@@ -97,5 +99,10 @@ def decide(
     """
     check(command)
     draft = Draft(state, arbiter, catalogue, actor, at_us, new_id)
-    result = guarded(f"deciding {type(command).__name__}", DECISIONS[type(command)], draft, command)
+    try:
+        result = DECISIONS[command.__class__](draft, command)
+    except (NetworkError, UnusableIdsError):
+        raise
+    except Exception as error:
+        raise broken(f"deciding {type(command).__name__}", error) from error
     return Decision(draft.events, draft, result)

@@ -13,7 +13,8 @@ from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from events.errors import NetworkError, NotFoundError, ProtocolError
 from events.event import HUB, OPERATOR, SCHEMAS, Event
-from hub.arbiter import Arbiter, Deny, Party, Verdict
+from events.values.envelope import Envelope
+from hub.arbiter import ALLOW, Arbiter, Deny, Party, Verdict
 from hub.catalogue import Catalogue
 from hub.ids import UnusableIdsError
 from projections.registry import AgentRecord
@@ -33,7 +34,24 @@ class Draft:
         actor: on whose authority: an agent id, ``operator`` or ``hub``.
         at_us: the moment, microseconds since 1970, not before the log's last.
         new_id: gives the next id.
+
+    Attributes:
+        events: what was decided so far, in order.
+        posted: the stamped envelope of a post, so that nobody has to build it again from its event.
     """
+
+    __slots__ = (
+        "_boundary",
+        "_sequences",
+        "actor",
+        "arbiter",
+        "at_us",
+        "catalogue",
+        "events",
+        "new_id",
+        "posted",
+        "state",
+    )
 
     def __init__(
         self,
@@ -51,6 +69,7 @@ class Draft:
         self.at_us = at_us
         self.new_id = new_id
         self.events: list[Event] = []
+        self.posted: Envelope | None = None
         self._boundary: list[tuple[tuple[str, ...], tuple[type, ...]]] = []
         self._sequences: dict[str, int] = {}
 
@@ -86,7 +105,7 @@ class Draft:
 
     def permit(self, verdict: Verdict) -> None:
         """Raise the error of a Deny."""
-        if isinstance(verdict, Deny):
+        if verdict is not ALLOW and isinstance(verdict, Deny):
             raise verdict.error(verdict.reason, **verdict.facts)
 
     def agent(self, agent_id: str, missing: str = "no live agent {!r}") -> AgentRecord:
@@ -140,4 +159,9 @@ def guarded(what: str, function: Callable[..., T], *args: Any) -> T:
     except (NetworkError, UnusableIdsError):
         raise
     except Exception as error:
-        raise ProtocolError(f"{what} failed with {type(error).__name__}: {error}; nothing was written") from error
+        raise broken(what, error) from error
+
+
+def broken(what: str, error: Exception) -> ProtocolError:
+    """Return what a command is told whose way led into code that failed."""
+    return ProtocolError(f"{what} failed with {type(error).__name__}: {error}; nothing was written")

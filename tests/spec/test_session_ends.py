@@ -409,7 +409,7 @@ async def test_trap_14_what_ended_leaves_memory(any_stage: Stage) -> None:
             "handshakes": len(hub._handshakes._waiting),
             "lanes": len(hub.delivery._lanes),
             "watches": len(hub.delivery._watches),
-            "undurable": len(hub._committer._undurable),
+            "in flight": len(hub._committer._in_flight),
         }
 
     before = sizes()

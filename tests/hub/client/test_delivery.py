@@ -57,7 +57,9 @@ async def test_cli_5_a_trigger_that_was_answered_is_not_answered_twice(net: Netw
     await session.send("hi")
     await net.settle()
     trigger = next(e for e in await net.hub.read_wal(session.session_id) if e.text == "hi")
-    await bob.deliver(trigger)
+    handling = bob.deliver(trigger)
+    assert handling is not None
+    await handling
     assert bob.agent.heard == ["hi"]
     assert await net.texts(session.session_id) == ["hi", "first"]
 
