@@ -64,8 +64,9 @@ class OpenRequest(NamedTuple):
 class SendRequest(NamedTuple):
     """An envelope is about to be accepted.
 
-    Asked twice per post (RULE-12): before the session is looked at, with the listed audience and the depth; and after
-    the protocol is known, with the recipients of a broadcast and the rate (``retry_after_s`` None: there is room).
+    Asked up to twice per post (RULE-12): before the session is looked at, with the listed audience and the depth; and
+    after the protocol is known, for a broadcast with its recipients, and for a sender with a cap with the rate
+    (``retry_after_s`` None: there is room).
     """
 
     sender: Party

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from events.errors import NetworkError, NotFoundError, ProtocolError
-from events.event import HUB, OPERATOR
+from events.event import HUB, OPERATOR, Event
 from events.values import (
     EV_SESSION_INVITE_ACK,
     EV_SESSION_INVITE_REJECT,
@@ -53,7 +53,7 @@ class Commands(Reads):
     _refusals: Refusals
     _handshakes: Handshakes
     _sweepers: Sweepers
-    _causes: OrderedDict[str, posting.Cause]
+    _causes: OrderedDict[str, Event]
     _invite_ack_timeout_s: float
     _opened: bool
     _closed: bool
@@ -360,15 +360,12 @@ class Commands(Reads):
             return None
         if not isinstance(envelope_id, str) or not AGENT_ID.fullmatch(envelope_id):
             raise ProtocolError(f"{envelope_id!r:.80} is no causation_id: an envelope id is 32 lower-case hex")
-        found = self._causes.get(envelope_id)
-        if found is None and (event := self._log.find(envelope_id)) is not None:
-            session_id = getattr(event.body, "session_id", None)
-            if session_id is not None:
-                depth = getattr(event.body, "depth", None)
-                found = posting.Cause(
-                    envelope_id, session_id, self._session(session_id).depth if depth is None else depth
-                )
-        return found
+        event = self._causes.get(envelope_id) or self._log.find(envelope_id)
+        session_id = getattr(event.body, "session_id", None) if event is not None else None
+        if event is None or session_id is None:
+            return None
+        depth = getattr(event.body, "depth", None)
+        return posting.Cause(envelope_id, session_id, self._session(session_id).depth if depth is None else depth)
 
     async def _guarded(self, command: Any, actor: str, action: str, target: str, session_id: str | None = None) -> Any:
         """Run a command; a refusal by rule goes on record."""

@@ -145,7 +145,9 @@ class Delivery:
         self._drop(agent_id)
         self._endpoints[agent_id] = endpoint
         for envelope in self._outstanding(agent_id):
-            self._put(agent_id, envelope)
+            self._arrived.append((agent_id, endpoint, envelope))
+        self.activity.begin()
+        asyncio.get_running_loop().call_soon(self._resume)
 
     def unbind(self, agent_id: str, endpoint: Endpoint) -> None:
         """Disconnect an agent, unless another connection has taken over; frees its lanes (trap 15)."""
@@ -176,12 +178,13 @@ class Delivery:
 
     def publish(self, routed: Sequence[Routed]) -> None:
         """Bring what was recorded to watches and lanes; a failure there is theirs alone (trap 12)."""
+        endpoints = self._endpoints
         for event, recipients, posted in routed:
             body = event.body
             if body.__class__ is AgentUnregistered:
                 self._drop(body.agent_id)
             watches = self._watches.get(getattr(body, "session_id", "")) if self._watches else None
-            bound = [agent_id for agent_id in recipients if agent_id in self._endpoints]
+            bound = [agent_id for agent_id in recipients if agent_id in endpoints] if recipients else recipients
             if watches is None and not bound:
                 continue
             envelope = posted or wal_envelope(event)
@@ -189,9 +192,10 @@ class Delivery:
                 continue
             if watches is not None:
                 self._show(list(watches.values()), envelope, recipients)
-            for agent_id in bound:
-                self._put(agent_id, envelope)
+            self._arrived += [(agent_id, endpoints[agent_id], envelope) for agent_id in bound]
         self._published = routed[-1].event.position
+        if self._arrived:
+            self._dispatch()
 
     async def close(self) -> None:
         """Stop every lane, and hand over the acknowledgements of what was handled."""
@@ -209,12 +213,10 @@ class Delivery:
                 except Exception as error:
                     self._listeners.on_error(f"a watch on session {envelope.session_id}", error)
 
-    def _put(self, agent_id: str, envelope: Envelope) -> None:
-        """Hand an envelope over in the next turn of the event loop: not in the middle of somebody's command."""
-        if not self._arrived:
-            self.activity.begin()
-            asyncio.get_running_loop().call_soon(self._dispatch)
-        self._arrived.append((agent_id, self._endpoints[agent_id], envelope))
+    def _resume(self) -> None:
+        """Hand over what waited for an agent that has connected."""
+        self._dispatch()
+        self.activity.end()
 
     def _dispatch(self) -> None:
         """Hand over what has arrived: to the lane that is busy with the session, else to the endpoint itself.
@@ -222,18 +224,15 @@ class Delivery:
         A handler that is done at once needs no lane and no task; a lane exists while one is not.
         """
         arrived, self._arrived = self._arrived, []
-        try:
-            for agent_id, endpoint, envelope in arrived:
-                if self._endpoints.get(agent_id) is not endpoint:
-                    continue  # it left, and is sent what it has not acknowledged when it comes back
-                lanes = self._lanes.get(agent_id)
-                if lanes is not None and (lane := lanes.get(envelope.session_id)) is not None:
-                    lane.put(envelope)
-                elif (handling := self._begin(agent_id, endpoint, envelope)) is not None:
-                    lane = Lane(self, agent_id, endpoint, envelope, handling)
-                    self._lanes.setdefault(agent_id, {})[envelope.session_id] = lane
-        finally:
-            self.activity.end()
+        for agent_id, endpoint, envelope in arrived:
+            if self._endpoints.get(agent_id) is not endpoint:
+                continue  # it left, and is sent what it has not acknowledged when it comes back
+            lanes = self._lanes.get(agent_id)
+            if lanes is not None and (lane := lanes.get(envelope.session_id)) is not None:
+                lane.put(envelope)
+            elif (handling := self._begin(agent_id, endpoint, envelope)) is not None:
+                lane = Lane(self, agent_id, endpoint, envelope, handling)
+                self._lanes.setdefault(agent_id, {})[envelope.session_id] = lane
 
     def _begin(self, agent_id: str, endpoint: Endpoint, envelope: Envelope) -> Awaitable[None] | None:
         """Let an endpoint handle an envelope; returns what is left to be awaited."""

@@ -28,7 +28,7 @@ from hub.catalogue import Catalogue, library_version
 from hub.clock import Clock, Timers, now_us, system_clock, timers_of, yield_once
 from hub.commands import Commands
 from hub.commit import Committer, Port, Routed
-from hub.decisions import RecordOpening, posting, sweeping
+from hub.decisions import RecordOpening, sweeping
 from hub.decisions.draft import guarded
 from hub.delivery import Delivery, route
 from hub.expectations import Evaluator, ViolationHandler
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from hub.links.connection import Connection
 
 CAUSES_KEPT = 4096
-"""Envelopes whose session and depth are at hand without a look into the log."""
+"""Envelopes that are at hand as causes without a look into the log."""
 _TAKEN: WeakSet[LogRecorder] = WeakSet()
 """The stores that hubs of this process write (LOG-4)."""
 
@@ -87,7 +87,7 @@ class Hub(Commands):
         self._catalogue = Catalogue()
         self._adapters: Sequence[SessionAdapter] = default_adapters() if register_default_adapters else ()
         self._wanted_listeners = tuple(listeners)
-        self._causes: OrderedDict[str, posting.Cause] = OrderedDict()
+        self._causes: OrderedDict[str, Event] = OrderedDict()
         self.timers: Timers = timers_of(self.clock)
         self.connections: WeakSet[Connection] = WeakSet()
         self._opened = self._closed = False
@@ -348,7 +348,7 @@ class Hub(Commands):
         for event, _, _ in routed:
             body = event.body
             if body.__class__ is EnvelopePosted:
-                causes[event.id] = posting.Cause(event.id, body.session_id, body.depth)
+                causes[event.id] = event
                 if len(causes) > CAUSES_KEPT:
                     causes.popitem(last=False)
             else:

@@ -39,11 +39,12 @@ class Publisher:
     def weigh(self, state: HubState, event: Event) -> None:
         """Before an envelope is applied, note whose inbox it lifts to its high-water mark."""
         body: EnvelopePosted = event.body
-        if is_protocol_event(body.event_type):
-            return
+        agents, depth = state.registry.agents, state.inboxes.depth
         for agent_id in body.recipients:
-            record = state.registry.get(agent_id)
-            if record is not None and state.inboxes.depth(agent_id) + 1 == (mark := high_water(record.rule.inbox)):
+            record = agents.get(agent_id)
+            if record is None or not (mark := high_water(record.rule.inbox)) or depth(agent_id) + 1 != mark:
+                continue
+            if not is_protocol_event(body.event_type):
                 self._pressure.setdefault(event.position, []).append((agent_id, mark))
 
     def forget(self) -> None:
@@ -53,7 +54,7 @@ class Publisher:
     def publish(self, event: Event) -> None:
         """Tell everybody of a recorded event."""
         self._listeners.on_event(event)
-        for agent_id, mark in self._pressure.pop(event.position, ()):
+        for agent_id, mark in self._pressure.pop(event.position, ()) if self._pressure else ():
             self._listeners.on_inbox_pressure(agent_id, mark, mark)
         if self.audit_subscribers and (record := audit_record(event)) is not None:
             for subscriber in tuple(self.audit_subscribers):

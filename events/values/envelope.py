@@ -157,6 +157,8 @@ def _frozen_data(data: Any) -> Any:
 
 def _frozen_audience(audience: Any) -> Any:
     """Freeze an audience in one order, always; what lists nobody stays as given, and is refused when it is posted."""
+    if audience.__class__ is list or audience.__class__ is tuple:
+        return FrozenList(audience)
     if isinstance(audience, str) or not isinstance(audience, Iterable):
         return audience
     return FrozenList(sorted(audience) if isinstance(audience, Set) else audience)

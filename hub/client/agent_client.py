@@ -210,7 +210,7 @@ class AgentClient(Tasked):
             return self._deliver(envelope)
         with Handling(self, envelope):
             outcome = self._handler(envelope)
-        return self._rest(envelope, outcome) if inspect.isawaitable(outcome) else None
+        return None if outcome is None or not inspect.isawaitable(outcome) else self._rest(envelope, outcome)
 
     async def _rest(self, envelope: Envelope, outcome: Awaitable[None]) -> None:
         with Handling(self, envelope):

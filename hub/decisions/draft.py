@@ -121,7 +121,7 @@ class Draft:
 
     def party(self, agent_id: str, missing: str = "no live agent {!r}") -> Party:
         """Return a live agent as the arbiter sees it."""
-        record = self.agent(agent_id, missing)
+        record = self.state.registry.agents.get(agent_id) or self.agent(agent_id, missing)
         return Party(record.passport, record.rule)
 
     def session(self, session_id: str) -> SessionRecord:

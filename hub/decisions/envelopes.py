@@ -10,7 +10,7 @@ from typing import Any
 
 from events.codec import canonical
 from events.errors import ProtocolError
-from events.values.envelope import PRIORITIES, Envelope
+from events.values.envelope import EV_PACKET, EV_TEXT, PRIORITIES, Envelope
 from events.values.frozen import EMPTY, SIZE_MAX_BYTES, FreezeError, FrozenDict, FrozenList, freeze
 from events.values.identity import AGENT_ID
 from events.values.times import iso
@@ -19,6 +19,8 @@ from hub.protocols.base import SessionAdapter
 TEXT_LENGTH_MAX = 256
 """Longest event type, idempotency key, trace id and the like, in characters."""
 COUNT_MAX = (1 << 32) - 1
+USUAL = (EV_TEXT, EV_PACKET)
+"""The event types of most envelopes; a tuple, since what is compared with it may be anything."""
 
 
 def check_envelope(envelope: Envelope) -> None:
@@ -31,9 +33,11 @@ def check_envelope(envelope: Envelope) -> None:
     audience = envelope.audience
     if audience is not None:
         _check_audience(audience)
-    _check_text("session_id", envelope.session_id)
-    _check_text("sender_id", envelope.sender_id)
-    _check_text("event_type", envelope.event_type)
+    for name, text in (("session_id", envelope.session_id), ("sender_id", envelope.sender_id)):
+        if text.__class__ is not str or len(text) != 32 or not text.isalnum():
+            _check_text(name, text)
+    if envelope.event_type not in USUAL:
+        _check_text("event_type", envelope.event_type)
     if envelope.task_id is not None:
         _check_text("task_id", envelope.task_id)
     if envelope.trace_id is not None:
@@ -42,9 +46,10 @@ def check_envelope(envelope: Envelope) -> None:
         _check_text("idempotency_key", envelope.idempotency_key)
     if envelope.causation_id is not None and not AGENT_ID.fullmatch(str(envelope.causation_id)):
         raise ProtocolError(f"causation_id {envelope.causation_id!r} is not an envelope id (32 lower-case hex)")
-    if envelope.priority not in PRIORITIES:
+    if envelope.priority != "normal" and envelope.priority not in PRIORITIES:
         raise ProtocolError(f"priority {envelope.priority!r} is none of {', '.join(PRIORITIES)}")
-    _check_count("depth", envelope.depth)
+    if envelope.depth.__class__ is not int or not 0 <= envelope.depth <= COUNT_MAX:
+        _check_count("depth", envelope.depth)
     if envelope.ttl_seconds is not None:
         _check_count("ttl_seconds", envelope.ttl_seconds)
 
@@ -66,7 +71,7 @@ def _size_bound(value: Any) -> int:
     if isinstance(value, dict):
         bound = 5
         for key, item in value.items():
-            bound += 5 + 4 * len(key) + (5 + 4 * len(item) if item.__class__ is str else _size_bound(item))
+            bound += 10 + 4 * (len(key) + len(item)) if item.__class__ is str else 5 + 4 * len(key) + _size_bound(item)
         return bound
     if isinstance(value, str):
         return 5 + 4 * len(value)

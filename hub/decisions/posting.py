@@ -19,6 +19,7 @@ from hub.arbiter import Deny, InboxRequest, Party, SendRequest
 from hub.decisions.closing import close
 from hub.decisions.draft import Draft, broken
 from hub.decisions.envelopes import check_envelope, digest_of, split_data, stamped, with_data
+from hub.decisions.shapes import check
 from hub.protocols.base import NOTHING, AdapterResult, SessionAdapter
 from projections.sessions import Sent, SessionRecord
 
@@ -49,6 +50,8 @@ class Post(NamedTuple):
 def post(draft: Draft, command: Post) -> str:
     """Accept an envelope and everything that follows from it, or raise; returns the envelope's id."""
     envelope = command.envelope
+    if envelope.__class__ is not Envelope:
+        check(command)
     check_envelope(envelope)
     sender = draft.party(envelope.sender_id, "sender not registered: {!r}")
     if draft.actor != envelope.sender_id:
@@ -67,8 +70,9 @@ def post(draft: Draft, command: Post) -> str:
     recipients = _deliverable(draft, sender, envelope, audience)
     _check_inboxes(draft, recipients)
     facts, rest = split_data(adapter, envelope.event_data)
-    _add_posted(draft, envelope, tuple([party.agent_id for party in recipients]), digest, facts, rest)
-    result = _on_trial(adapter, record, envelope, with_data(envelope, facts) if rest else envelope)
+    _add_posted(draft, envelope, tuple([party.passport.agent_id for party in recipients]), digest, facts, rest)
+    folded = with_data(envelope, facts) if rest and adapter.folds else envelope
+    result = _on_trial(adapter, record, envelope, folded)
     if result is not NOTHING:
         _follow_up(draft, record, result, envelope.envelope_id)
     return envelope.envelope_id
@@ -109,7 +113,9 @@ def _sent_before(command: Post, record: SessionRecord | None, envelope: Envelope
 
 def _depth(command: Post, record: SessionRecord | None) -> int:
     """Follow causation: never shallower than the session, the cause, or what the sender stamped (RULE-6)."""
-    depth = max(command.envelope.depth, record.depth if record is not None else 0)
+    depth = command.envelope.depth
+    if record is not None and record.depth > depth:
+        depth = record.depth
     cause = command.cause
     if cause is None:
         return depth
@@ -118,7 +124,7 @@ def _depth(command: Post, record: SessionRecord | None) -> int:
 
 def _check_reach(draft: Draft, sender: Party, envelope: Envelope, depth: int) -> None:
     """Outbound access of a listed audience, and depth: looked at before the session is (RULE-2, RULE-12)."""
-    draft.depends_on(f"agent:{sender.agent_id}")
+    draft.depends_on(f"agent:{envelope.sender_id}")
     listed: list[Party] = []
     if envelope.audience:
         agents = draft.state.registry.agents
@@ -128,25 +134,23 @@ def _check_reach(draft: Draft, sender: Party, envelope: Envelope, depth: int) ->
 
 def _check_session(draft: Draft, record: SessionRecord, envelope: Envelope) -> SessionAdapter:
     """The session is active, the sender takes part and may send this type, the protocol is known."""
-    draft.depends_on(f"session:{record.session_id}")
-    facts = {"session_id": record.session_id, "sender_id": envelope.sender_id}
+    session_id, manifest = record.session_id, record.manifest
+    draft.depends_on(f"session:{session_id}")
+    adapter = draft.catalogue.adapters.get((manifest.type, manifest.version))
     if record.state is not SessionState.ACTIVE:
-        raise ProtocolError(f"session {record.session_id} is {record.state.value}, not active", **facts)
-    if envelope.sender_id not in record.participants:
-        raise ProtocolError(
-            f"session {record.session_id} only accepts sends from participants, and {envelope.sender_id!r} is none",
-            **facts,
+        problem = f"session {session_id} is {record.state.value}, not active"
+    elif envelope.sender_id not in record.participants:
+        problem = f"session {session_id} only accepts sends from participants, and {envelope.sender_id!r} is none"
+    elif is_protocol_event(envelope.event_type):
+        problem = f"only the hub emits {envelope.event_type!r}"
+    elif adapter is None or record.adapter_state is None:
+        problem = (
+            f"there is no registered adapter for {manifest.type!r} version {manifest.version}; "
+            "the session can be read, and goes on once the adapter is registered"
         )
-    if is_protocol_event(envelope.event_type):
-        raise ProtocolError(f"only the hub emits {envelope.event_type!r}", **facts)
-    adapter = draft.catalogue.adapter(record.manifest.type, record.manifest.version)
-    if adapter is None or record.adapter_state is None:
-        raise ProtocolError(
-            f"there is no registered adapter for {record.manifest.type!r} version {record.manifest.version}; "
-            "the session can be read, and goes on once the adapter is registered",
-            **facts,
-        )
-    return adapter
+    else:
+        return adapter
+    raise ProtocolError(problem, session_id=session_id, sender_id=envelope.sender_id)
 
 
 def _audience(record: SessionRecord, envelope: Envelope) -> list[str]:
@@ -170,14 +174,15 @@ def _audience(record: SessionRecord, envelope: Envelope) -> list[str]:
 def _check_flow(
     draft: Draft, sender: Party, envelope: Envelope, record: SessionRecord, audience: list[Party], depth: int
 ) -> None:
-    """Outbound access of a broadcast, and the rate (RULE-2, RULE-8)."""
+    """Outbound access of a broadcast, and the rate (RULE-2, RULE-8): asked where there is one or the other."""
     for party in audience:
-        draft.depends_on(f"agent:{party.agent_id}", types=_CHANGES_DELIVERY)
+        draft.depends_on(f"agent:{party.passport.agent_id}", types=_CHANGES_DELIVERY)
     cap = sender.rule.rate.envelopes_per_minute
-    retry_after_s = draft.state.rates.retry_after_s(sender.agent_id, cap, draft.at_us) if cap else None
-    reached = audience if envelope.audience is None else ()
-    request = SendRequest(sender, reached, envelope.event_type, depth, retry_after_s)
-    draft.permit(draft.arbiter.authorize_send(request))
+    if cap or envelope.audience is None:
+        retry_after_s = draft.state.rates.retry_after_s(envelope.sender_id, cap, draft.at_us)
+        reached = audience if envelope.audience is None else ()
+        request = SendRequest(sender, reached, envelope.event_type, depth, retry_after_s)
+        draft.permit(draft.arbiter.authorize_send(request))
 
 
 _CHANGES_DELIVERY = (AgentRegistered, AgentUnregistered, AgentRuleSet, EnvelopePosted, InboxAcknowledged)
@@ -192,7 +197,7 @@ def _deliverable(draft: Draft, sender: Party, envelope: Envelope, audience: list
 def _check_inboxes(draft: Draft, recipients: list[Party]) -> None:
     depth = draft.state.inboxes.depth
     for party in recipients:
-        draft.permit(draft.arbiter.authorize_inbox(InboxRequest(party, depth(party.agent_id))))
+        draft.permit(draft.arbiter.authorize_inbox(InboxRequest(party, depth(party.passport.agent_id))))
 
 
 def _add_posted(
