@@ -114,9 +114,9 @@ def test_the_command_answers_in_sentences(arguments: list[str], code: int, says:
 def test_the_readme_s_answer_is_the_demo_s(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     """Trap 64: what the README shows of `replay why` is what it says."""
     readme = (PROJECT / "README.md").read_text()
-    shown = readme[readme.index("@32\n @32") + len("@32\n") :]
+    shown = readme[readme.index("@31\n @31") + len("@31\n") :]
     shown = shown[: shown.index("```")]
-    command = [sys.executable, "-m", "replay", "why", "--log", "demo.hub", "@32"]
+    command = [sys.executable, "-m", "replay", "why", "--log", "demo.hub", "@31"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": "120", "NO_COLOR": "1"}
     done = subprocess.run(command, cwd=played[0], env=environment, capture_output=True, text=True, check=False)
     for line in shown.splitlines():
