@@ -88,7 +88,7 @@ class Envelope(_Unsealed):
         cls,
         session_id: str,
         sender_id: str,
-        audience: Iterable[str] | None = None,
+        audience: Sequence[str] | None = None,
         event_type: str = EV_TEXT,
         event_data: Mapping[str, Any] = EMPTY,
         envelope_id: str = "",

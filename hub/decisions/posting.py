@@ -21,6 +21,7 @@ from hub.decisions.draft import Draft, broken
 from hub.decisions.envelopes import check_envelope, digest_of, split_data, stamped, with_data
 from hub.decisions.shapes import check
 from hub.protocols.base import NOTHING, AdapterResult, SessionAdapter
+from projections.base import is_default
 from projections.sessions import Sent, SessionRecord
 
 TURN_ATTEMPTS_MAX = 3
@@ -71,7 +72,7 @@ def post(draft: Draft, command: Post) -> str:
     _check_inboxes(draft, recipients)
     facts, rest = split_data(adapter, envelope.event_data)
     _add_posted(draft, envelope, tuple([party.passport.agent_id for party in recipients]), digest, facts, rest)
-    folded = with_data(envelope, facts) if rest and adapter.folds else envelope
+    folded = envelope if not rest or is_default(adapter.fold) else with_data(envelope, facts)
     result = _on_trial(adapter, record, envelope, folded)
     if result is not NOTHING:
         _follow_up(draft, record, result, envelope.envelope_id)
