@@ -70,6 +70,11 @@ class Building:
             self._store.append(self._batch)
             self._batch = []
 
+    @property
+    def origin(self) -> str:
+        """The identity of the log."""
+        return self._store.origin
+
     def root(self) -> str:
         """Return the Merkle root of all events so far, in hex."""
         self.flush()
