@@ -52,6 +52,8 @@ _PREFIX = struct.Struct(">BBI")
 _PACKER = msgpack.Packer(autoreset=True)
 _unpack = msgpack.unpackb
 _new_event = tuple.__new__
+_FORMAT = bytes((FORMAT,))
+_HEAD = _PREFIX.size
 _BIN_16, _ID_END = b"\xc4\x10", 26
 """What stands before an id in msgpack, and where the event's own ends: after the head's mark and its version."""
 _EMPTY_DIGEST = hashlib.sha256(b"").digest()
@@ -259,11 +261,13 @@ def decode_record(record: bytes, position: int, *, content: bool = True, path: s
 
 
 def _event(schema: Schema, record: bytes, position: int, content: bool) -> Event:
-    head, tail = split(record, position)
+    end = int.from_bytes(record[2:6], "big") + _HEAD
+    if record[:1] != _FORMAT or end > len(record):
+        split(record, position)  # tells what is wrong
     try:
         unpack = unpack_frozen if schema.nests else _unpack
-        version, event_id, at_us, actor, cause, facts = unpack(head)
-        rest = unpack_frozen(tail) if content and tail else NO_DATA
+        version, event_id, at_us, actor, cause, facts = unpack(record[_HEAD:end])
+        rest = unpack_frozen(record[end:]) if content and end < len(record) else NO_DATA
         if version != schema.version:
             facts, rest = _upcast(schema, version, facts, rest, position)
         return _new_event(

@@ -17,6 +17,7 @@ from events.values.envelope import is_protocol_event
 from projections.base import Fold
 
 RELEASED_MAX = 1000
+NOBODY: dict[str, dict[str, None]] = {}
 
 
 class Pending(NamedTuple):
@@ -36,10 +37,11 @@ class Inbox:
         self.released: dict[str, Pending] = {}
         self.attempts: dict[str, int] = {}
 
-    def drop(self, envelope_id: str) -> bool:
-        """Forget an envelope; says whether it was there."""
-        self.attempts.pop(envelope_id, None)
-        return (self.pending.pop(envelope_id, None) or self.released.pop(envelope_id, None)) is not None
+    def drop(self, envelope_id: str) -> Pending | None:
+        """Forget an envelope; returns where it stood, None when it did not wait."""
+        if self.attempts:
+            self.attempts.pop(envelope_id, None)
+        return self.pending.pop(envelope_id, None) or self.released.pop(envelope_id, None)
 
 
 class Inboxes:
@@ -85,15 +87,22 @@ class Inboxes:
         if is_protocol_event(body.event_type):
             return
         holders = self._in_session.get(body.session_id)
+        if holders and (answered := holders.pop(body.sender_id, None)):
+            inbox = self.inboxes[body.sender_id]
+            for envelope_id in answered:
+                inbox.drop(envelope_id)
+        if not body.recipients:
+            return
         if holders is None:
             holders = self._in_session[body.session_id] = {}
-        if answered := holders.pop(body.sender_id, None):
-            for envelope_id in answered:
-                self.inboxes[body.sender_id].drop(envelope_id)
         place = Pending(body.session_id, event.position)
         for agent_id in body.recipients:
             self.inboxes[agent_id].pending[event.id] = place
-            holders.setdefault(agent_id, {})[event.id] = None
+            waiting = holders.get(agent_id)
+            if waiting is None:
+                holders[agent_id] = {event.id: None}
+            else:
+                waiting[event.id] = None
 
     def _acknowledged(self, event: Event) -> None:
         body: InboxAcknowledged = event.body
@@ -109,14 +118,14 @@ class Inboxes:
             inbox.attempts[body.envelope_id] = body.attempt
 
     def _drop(self, agent_id: str, envelope_id: str) -> None:
-        place = self.waits(agent_id, envelope_id)
+        inbox = self.inboxes.get(agent_id)
+        place = None if inbox is None else inbox.drop(envelope_id)
         if place is None:
             return
-        self.inboxes[agent_id].drop(envelope_id)
-        holders = self._in_session.get(place.session_id, {})
-        if agent_id in holders:
-            holders[agent_id].pop(envelope_id, None)
-            if not holders[agent_id]:
+        waiting = self._in_session.get(place.session_id, NOBODY).get(agent_id)
+        if waiting is not None:
+            waiting.pop(envelope_id, None)
+            if not waiting:
                 self._forget(place.session_id, agent_id)
 
     def _ended(self, event: Event) -> None:

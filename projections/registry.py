@@ -5,7 +5,7 @@ Memory: O(live agents). Every look-up by id or name is O(1); by capability O(mat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from events.values.identity import Passport
 from events.values.rule import Rule
 from events.values.times import iso
 from projections.base import Fold
+from projections.shared import Shared
 
 
 @dataclass(slots=True)
@@ -43,6 +44,11 @@ class AgentRecord:
         return capability in self.capabilities or capability in self.observed
 
 
+def _unnamed(facts: Mapping[str, Any]) -> Passport:
+    """Build what passports have in common whose facts are equal: all but names, id and time."""
+    return Passport.from_dict({**facts, "name": "?"})
+
+
 class Registry:
     """The live agents, in registration order."""
 
@@ -50,6 +56,8 @@ class Registry:
         self.agents: dict[str, AgentRecord] = {}
         self.names: dict[str, str] = {}
         self._holders: dict[str, dict[str, None]] = {}
+        self._rules = Shared(Rule.from_dict)
+        self._passports = Shared(_unnamed)
 
     def get(self, agent_id: str) -> AgentRecord | None:
         """Return the live agent of that id, or None."""
@@ -70,13 +78,12 @@ class Registry:
 
     def _registered(self, event: Event) -> None:
         body: AgentRegistered = event.body
-        passport = Passport.from_dict(
-            {**body.passport, "name": body.name, "owner": body.owner}
-            | {"agent_id": body.agent_id, "created_at": iso(event.at_us)}
+        passport = self._passports.of(body.passport).but(
+            name=body.name, owner=body.owner, agent_id=body.agent_id, created_at=iso(event.at_us)
         )
         self.agents[body.agent_id] = AgentRecord(
             passport,
-            Rule.from_dict(body.rule),
+            self._rules.of(body.rule),
             body.capabilities,
             body.domains,
             1,
@@ -108,7 +115,7 @@ class Registry:
 
     def _rule_set(self, event: Event) -> None:
         body: AgentRuleSet = event.body
-        self.agents[body.agent_id].rule = Rule.from_dict(body.rule)
+        self.agents[body.agent_id].rule = self._rules.of(body.rule)
 
     def _observed(self, event: Event) -> None:
         body: AgentObserved = event.body

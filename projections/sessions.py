@@ -167,7 +167,7 @@ class Sessions:
         body: SessionInviteAccepted = event.body
         record = self.live[body.session_id]
         record.sequence = body.sequence
-        record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+        record.pending_acks = _without(record.pending_acks, body.agent_id)
         record.joined_us[body.agent_id] = event.at_us
         record.touch()
 
@@ -175,7 +175,7 @@ class Sessions:
         body: SessionInviteRejected = event.body
         record = self.live[body.session_id]
         record.sequence = body.sequence
-        record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+        record.pending_acks = _without(record.pending_acks, body.agent_id)
         record.rejected_by = body.agent_id
         record.touch()
 
@@ -234,7 +234,7 @@ class Sessions:
             record.hidden |= {body.agent_id}
         else:
             record.left |= {body.agent_id}
-            record.pending_acks = tuple(a for a in record.pending_acks if a != body.agent_id)
+            record.pending_acks = _without(record.pending_acks, body.agent_id)
         if record.owed:
             record.owed.pop(body.agent_id, None)
         record.touch()
@@ -353,3 +353,7 @@ class Sessions:
         if adapter is not None and state is not None:
             record.adapter_state = adapter.load_state(state)
         return record
+
+
+def _without(agent_ids: tuple[str, ...], agent_id: str) -> tuple[str, ...]:
+    return tuple([each for each in agent_ids if each != agent_id])

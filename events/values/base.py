@@ -98,6 +98,10 @@ class Value:
         value.__dict__.update(fields)
         return value
 
+    def but(self, **changes: Any) -> Self:
+        """Return the value with other fields, as ``trusted`` does it: nothing is checked. O(fields)."""
+        return self.trusted(**{**self.__dict__, **changes})
+
     def to_dict(self) -> dict[str, Any]:
         """Return the value as plain dicts, lists, text and numbers: JSON, and msgpack."""
         return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
