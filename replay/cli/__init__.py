@@ -20,6 +20,7 @@ from replay.cli import (
     story,
     verify,
     wal,
+    whatif,
     why,
 )
 from replay.cli.common import Commands
@@ -58,6 +59,7 @@ for module in (
     audit,
     state,
     verify,
+    whatif,
     export,
     import_,
     checkpoint,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from events.event import Event
-from replay.whatif.changes import Setting
+from replay.whatif.plan import Setting
 
 KEPT_MAX = 200
 """Differences, endings and paths that a report keeps of each; all are counted, and told as they are found."""
@@ -44,7 +44,7 @@ class Difference(NamedTuple):
         now: what is decided instead, empty where it is refused or moot.
         error: the code of the error that it is now refused with.
         message: that error's sentence; of ``LET_IN`` the recorded one.
-        because: of ``MOOT`` the recorded position of what it rested on; 0 where it was its sender's turn, and is not.
+        because: of ``MOOT`` the recorded position of what it rested on, or answered.
     """
 
     kind: Kind
@@ -63,6 +63,14 @@ class Difference(NamedTuple):
         return next(
             (event for event in self.recorded if event.position == self.position), (self.recorded or self.now)[0]
         )
+
+
+class Refusals(NamedTuple):
+    """Like refusals: how many, and the positions of the first and the last."""
+
+    number: int
+    first: int
+    last: int
 
 
 class Ending(NamedTuple):
@@ -113,7 +121,7 @@ class Report:
         taken_over: commands that cannot be asked again and were taken as they are, by reason.
         counts: differences by kind.
         first: the first difference, or None.
-        refused: refusals by (agent or actor, command, error).
+        refused: refusals by (agent or actor, command, error), in order of the first.
         differences: the first ``KEPT_MAX`` of each kind.
         ended: how many sessions end otherwise; ``endings`` are the first of them, ``reasons`` all by (was, now).
         caps: those reached in one world only.
@@ -130,7 +138,7 @@ class Report:
     taken_over: Counter[str] = field(default_factory=Counter)
     counts: Counter[Kind] = field(default_factory=Counter)
     first: Difference | None = None
-    refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    refused: dict[tuple[str, str, str], Refusals] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     ended: int = 0
     reasons: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
@@ -150,7 +158,9 @@ class Report:
         self.counts[difference.kind] += 1
         self.first = self.first or difference
         if difference.kind is Kind.REFUSED:
-            self.refused[_who(difference.event), difference.command, difference.error] += 1
+            key, place = (_who(difference.event), difference.command, difference.error), difference.position
+            seen = self.refused.get(key, Refusals(0, place, place))
+            self.refused[key] = Refusals(seen.number + 1, seen.first, place)
         if self.counts[difference.kind] <= KEPT_MAX:
             self.differences.append(difference)
 

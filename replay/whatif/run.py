@@ -20,7 +20,8 @@ from replay.implied import Limits
 from replay.query import PROGRESS_EVENTS
 from replay.state import COLLECTIONS
 from replay.whatif.alike import leaves
-from replay.whatif.changes import Change, make_plan
+from replay.whatif.changes import Change
+from replay.whatif.plan import make_plan
 from replay.whatif.report import KEPT_MAX, Difference, Ending, PathChange, Report, Told
 from replay.whatif.world import Rules, World
 
@@ -141,6 +142,8 @@ def _conclude(report: Report, world: World) -> None:
 def overview(state: HubState) -> dict[str, Any]:
     """Return what ``replay state`` lists of a state, by collection; of rates the last minute's number; no refusals."""
     listed = {name: shown.every(state) for name, shown in COLLECTIONS.items() if name != "denials"}
+    for agent in listed["agents"].values():
+        del agent["pending"]  # it stands among the inboxes, too
     since_us, sent = state.at_us - WINDOW_US, state.rates.dump()
     listed["rates"] = {
         record.passport.name: sum(at_us > since_us for at_us in sent[agent_id][1])

@@ -37,19 +37,17 @@ from hub.decisions.opening import CreateSession
 from hub.decisions.refusing import RecordDenial
 from hub.decisions.registration import Register, SetRule
 from hub.decisions.sweeping import CheckExpectations, Lapse, LapseTask
-from projections.deadlines import Deadlines
 from projections.state import HubState
 from replay.commands import Failed, Recorded, redecide, wal_of
 from replay.whatif.alike import alike, identical, in_order, rests_on, twins
 from replay.whatif.caps import Levels
-from replay.whatif.changes import Plan
+from replay.whatif.deadlines import EXPECTATIONS, TASK, OtherDeadlines
 from replay.whatif.denied import probe
+from replay.whatif.plan import Plan
 from replay.whatif.report import Difference, Kind, Report
 
 ON_RECORD = (AccessDeniedError, AuthError, InboxFull)
 """Refusals that a hub puts on record (``hub.refusals``)."""
-LOOK_US = 60_000_000
-"""A hub that looks does so within this time: twice its slowest sweep by default."""
 _RULE = frozenset({"rule"})
 _NEW_ID = "f" * 13
 
@@ -89,9 +87,9 @@ class World:
         self._then = Rules(was.catalogue, RuleBasedArbiter())  # type: ignore[arg-type]  # a state keeps it as what it needs
         self._read, self._failed = wal_of(log), failed or _unheard
         self._gone: dict[str, int] = {}
-        self._gone_places: set[tuple[str, int]] = set()
+        self._gone_places: dict[tuple[str, int], int] = {}
         self._ends: dict[str, list[str | None]] = {}
-        self._due = Deadlines(self._differs_us)
+        self._deadlines = OtherDeadlines(was, now)
         self._drawn = 0
         self.levels_was = Levels(was, was.position)
         self._change()
@@ -107,7 +105,7 @@ class World:
         for session in self.now.sessions.live.values():
             if self._plan.settle(session, created_before=True):
                 self.now.plan(session.session_id)
-                self._compare_session(session.session_id)
+                self._deadlines.compare_session(session.session_id)
 
     # One step.
 
@@ -128,8 +126,8 @@ class World:
     def _ask(self, recorded: Recorded) -> Difference | None:
         event = recorded.events[recorded.head]
         rests = next((self._gone[i] for i in rests_on(event) if i in self._gone), None)
-        if rests is None and self._was_an_answer(event):
-            rests = 0
+        if rests is None:
+            rests = self._answered(event)
         if rests is not None:
             return self._left_out(recorded, Kind.MOOT, because=rests)
         if (why := self._cannot_be_asked(event)) is not None:
@@ -155,7 +153,7 @@ class World:
             return None
         if alike(decided, recorded.events, self._planned(recorded)):
             self.report.again += 1
-            self.report.renumbered += 1
+            self.report.renumbered += alike(decided, recorded.events)
             return None
         ids = {event.id for event in decided}
         self._lose(event for event in recorded.events if event.id not in ids)
@@ -224,7 +222,7 @@ class World:
         for event in events:
             self._gone[event.id] = event.position
             if isinstance(event.body, EnvelopePosted):
-                self._gone_places.add((event.body.session_id, event.body.sequence))
+                self._gone_places[event.body.session_id, event.body.sequence] = event.position
 
     def _difference(
         self,
@@ -238,18 +236,20 @@ class World:
         head, name = recorded.events[recorded.head], type(recorded.command).__name__
         return Difference(kind, head.position, recorded.at_us, name, recorded.events, now, error, message, because)
 
-    def _was_an_answer(self, event: Event) -> bool:
-        """Whether a text answered, by turn or as owed, something that does not happen now."""
+    def _answered(self, event: Event) -> int | None:
+        """Return the place of what a text answered, by turn or as owed, if that does not happen now; else None."""
         body = event.body
         if not isinstance(body, EnvelopePosted) or body.event_type not in (EV_TEXT, EV_PACKET):
-            return False
+            return None
         was, now = (state.sessions.live.get(body.session_id) for state in (self.was, self.now))
-        if was is None or now is None:
-            return False
-        speaker, owes = body.sender_id, was.owed.get(body.sender_id)
-        had_turn = was.turn is not None and was.turn.speaker == speaker and was.turn.envelope_id in self._gone
-        owed = owes is not None and (body.session_id, owes.sequence) in self._gone_places
-        return (had_turn or owed) and speaker != self.now.sessions.expected_next(now) and speaker not in now.owed
+        if was is None or now is None or body.sender_id in now.owed:
+            return None
+        if body.sender_id == self.now.sessions.expected_next(now):
+            return None
+        if was.turn is not None and was.turn.speaker == body.sender_id and was.turn.envelope_id in self._gone:
+            return self._gone[was.turn.envelope_id]
+        owed = was.owed.get(body.sender_id)
+        return None if owed is None else self._gone_places.get((body.session_id, owed.sequence))
 
     def _as_told(self, refusal: NetworkError) -> NetworkError:
         """Say of a session that ended in this world alone what a hub would."""
@@ -307,22 +307,15 @@ class World:
 
     def _pass_time(self, until_us: int) -> Iterator[Difference]:
         """Look at what is due in this world alone, each thing when it is due."""
-        while (due_us := self._due.next_us()) is not None and due_us <= until_us:
-            for key in self._due.due(due_us):
-                if self._overslept(key, until_us):
-                    self.report.taken_over["a deadline at which the hub did not look then, either"] += 1
-                else:
-                    yield from self._look(key, max(due_us, self.now.at_us))
+        for due in self._deadlines.until(until_us):
+            if due.overslept:
+                self.report.taken_over["a deadline at which the hub did not look then, either"] += 1
+            else:
+                yield from self._look(due.what, due.about, max(due.at_us, self.now.at_us))
 
-    def _overslept(self, key: str, until_us: int) -> bool:
-        """Whether the recorded hub let the same deadline pass by now, and never looked."""
-        then_us = self._deadline_us(self.was, key)
-        return then_us is not None and then_us < until_us - LOOK_US
-
-    def _look(self, key: str, at_us: int) -> Iterator[Difference]:
-        what, _, about = key.partition(":")
-        command: Any = LapseTask(about) if what == "task" else Lapse(about)
-        if what == "expect":
+    def _look(self, what: str, about: str, at_us: int) -> Iterator[Difference]:
+        command: Any = LapseTask(about) if what == TASK else Lapse(about)
+        if what == EXPECTATIONS:
             command = CheckExpectations(about, partial(self._read_wal, about, self.was.position + 1), self._failed)
         rules = self._rules
         decided = decide(
@@ -355,49 +348,14 @@ class World:
                 if (session_id := getattr(body, "session_id", None)) is not None:
                     touched.add(session_id)
                 if (task_id := getattr(body, "task_id", None)) is not None:
-                    self._compare_task(task_id)
+                    self._deadlines.compare_task(task_id)
                 if isinstance(body, SessionClosed | SessionExpired):
                     self._ends.setdefault(body.session_id, [None, None])[side] = body.reason
         for session_id in touched:
-            self._compare_session(session_id)
+            self._deadlines.compare_session(session_id)
             ends = self._ends.get(session_id)
             if ends is not None and ends[0] == ends[1]:
                 del self._ends[session_id]
-
-    def _compare_session(self, session_id: str) -> None:
-        for what, due_us in (("lapse", self._lapse_us), ("expect", self._expect_us)):
-            self._schedule(f"{what}:{session_id}", due_us(self.was, session_id), due_us(self.now, session_id))
-
-    def _compare_task(self, task_id: str) -> None:
-        self._schedule(f"task:{task_id}", self._task_us(self.was, task_id), self._task_us(self.now, task_id))
-
-    def _schedule(self, key: str, was_us: int | None, now_us: int | None) -> None:
-        self._due.schedule(key, None if now_us == was_us else now_us)
-
-    def _differs_us(self, key: str) -> int | None:
-        """When something is due in the changed world, unless it is due in the recorded one just then."""
-        now_us = self._deadline_us(self.now, key)
-        return None if now_us == self._deadline_us(self.was, key) else now_us
-
-    def _deadline_us(self, state: HubState, key: str) -> int | None:
-        what, _, about = key.partition(":")
-        find = self._task_us if what == "task" else self._lapse_us if what == "lapse" else self._expect_us
-        return find(state, about)
-
-    @staticmethod
-    def _lapse_us(state: HubState, session_id: str) -> int | None:
-        record = state.sessions.live.get(session_id)
-        return None if record is None else record.lapses_us
-
-    @staticmethod
-    def _expect_us(state: HubState, session_id: str) -> int | None:
-        record = state.sessions.live.get(session_id)
-        return None if record is None else state.catalogue.next_deadline_us(record)
-
-    @staticmethod
-    def _task_us(state: HubState, task_id: str) -> int | None:
-        task = state.tasks.open.get(task_id)
-        return None if task is None else task.expires_us
 
     def ends(self) -> Iterator[tuple[str, str | None, str | None]]:
         """Give the sessions that ended otherwise: id, how it was recorded, how it is now."""

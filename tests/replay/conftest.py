@@ -13,6 +13,7 @@ import pytest
 
 from replay import History
 from tests.replay.asking import Answer, ask
+from tests.replay.flood import flood
 from tests.replay.scenario import chat, everything
 from tests.replay.troubles import troubles
 
@@ -48,6 +49,14 @@ def troubles_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of things that went wrong; only to be read."""
     path = tmp_path_factory.mktemp("troubles") / "log"
     play(troubles(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def flood_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of a night in which an agent flooded another; only to be read."""
+    path = tmp_path_factory.mktemp("flood") / "log"
+    play(flood(path))
     return path
 
 

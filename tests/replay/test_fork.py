@@ -17,16 +17,7 @@ from hub.loading import save_checkpoint
 from hub.testing import MockClock, settle
 from replay import History, QuestionError
 from replay.commands import commands
-from tests.replay.conftest import play
-from tests.replay.flood import flood
 from tests.support.replaying import assert_equals_replay
-
-
-@pytest.fixture(scope="module")
-def flood_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("flood") / "log"
-    play(flood(path))
-    return path
 
 
 @pytest.fixture
