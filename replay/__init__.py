@@ -8,10 +8,12 @@ from replay.query import Query
 from replay.state import look
 from replay.story import Step, Story, story
 from replay.verify import Report, verify
+from replay.whatif import Change, Variants, whatif
 from replay.why import Chain, Link, causes, why
 
 __all__ = [
     "Chain",
+    "Change",
     "Evidence",
     "Finding",
     "History",
@@ -24,9 +26,11 @@ __all__ = [
     "Report",
     "Step",
     "Story",
+    "Variants",
     "causes",
     "look",
     "story",
     "verify",
+    "whatif",
     "why",
 ]
