@@ -46,6 +46,10 @@ class NoteError(NetworkError):
     code = "bad_note"
 
 
+class MissingLibraryError(NoteError):
+    """The package ``cryptography`` is not installed: nothing can be signed or checked."""
+
+
 class Signature(NamedTuple):
     """One signature line: who claims to have signed, and the bytes behind the key id."""
 
@@ -109,7 +113,7 @@ class VerifierKey:
         """Whether this key signed the text.
 
         Raises:
-            NoteError: the package ``cryptography`` is missing.
+            MissingLibraryError: the package ``cryptography`` is missing.
         """
         from_bytes = _library().Ed25519PublicKey.from_public_bytes
         if len(signature.data) != SIGNATURE_SIZE_BYTES:
@@ -166,7 +170,7 @@ class SignerKey:
         """Return this key's signature of a text; the same every time (RFC 8032).
 
         Raises:
-            NoteError: the package ``cryptography`` is missing.
+            MissingLibraryError: the package ``cryptography`` is missing.
         """
         return Signature(self.name, self.verifier.key_id, self._private().sign(text.encode()))
 
@@ -223,7 +227,7 @@ class Note:
         """Whether all that claim to be the key's signatures are; None when there is none of that key.
 
         Raises:
-            NoteError: the package ``cryptography`` is missing.
+            MissingLibraryError: the package ``cryptography`` is missing.
         """
         claimed = [signature for signature in self.signatures if key.made(signature)]
         return all(key.holds(self.text, signature) for signature in claimed) if claimed else None
@@ -296,5 +300,5 @@ def _library() -> ModuleType:
     try:
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415  (of the extra `sign`)
     except ImportError:
-        raise NoteError("signatures need the package cryptography: pip install 'ledgerhub[sign]'") from None
+        raise MissingLibraryError("signatures need the package cryptography: pip install 'ledgerhub[sign]'") from None
     return ed25519

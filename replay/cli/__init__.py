@@ -7,6 +7,7 @@ import click
 from hub.catalogue import library_version
 from replay.cli import (
     audit,
+    bundle,
     checkpoint,
     completion,
     export,
@@ -64,6 +65,7 @@ for module in (
     import_,
     checkpoint,
     prove,
+    bundle,
     keygen,
     golden,
     completion,

@@ -96,7 +96,7 @@ def _made(asked: Asked, proof: Proof, output: str | None) -> Iterator[str]:
         yield f"leaf {leaf_hash(proof.extra or b'').hex()}"
     yield _claim(proof)
     yield from (f"{INDENT}{each.hex()}" for each in proof.path)
-    yield _signers(proof.note, signature_standing(proof.note, history.key))
+    yield signers(proof.note, signature_standing(proof.note, history.key))
     if output is not None:
         earlier = "" if isinstance(proof, InclusionProof) else " --old THE_EARLIER_CHECKPOINT"
         yield f"written to {output}; check it with: replay prove check {output}{earlier}"
@@ -109,7 +109,8 @@ def _claim(proof: Proof) -> str:
     return f"the tree of {size:,} events begins with that of {proof.old_size:,}, {hashes}"
 
 
-def _signers(note: Note, known: Standing) -> str:
+def signers(note: Note, known: Standing) -> str:
+    """Return the sentence that says who signed a checkpoint."""
     if known is Standing.UNSIGNED and not note.signatures:
         return "the checkpoint is NOT SIGNED: who made the proof could have made the log for it"
     names = printable(", ".join(signature.name for signature in note.signatures))
@@ -124,9 +125,9 @@ def _checked(screen: Screen, found: Read, key: VerifierKey | None) -> Iterator[s
         return
     yield f"{screen.paint('✓', 'green')} {_claim(found.proof)}"
     if key is not None:
-        yield f"{screen.paint('✓', 'green')} {_signers(found.proof.note, found.standing)}"
+        yield f"{screen.paint('✓', 'green')} {signers(found.proof.note, found.standing)}"
     else:
-        yield _signers(found.proof.note, found.standing)
+        yield signers(found.proof.note, found.standing)
     if isinstance(found.proof, InclusionProof) and (leaf := found.leaf) is not None:
         yield screen.paint(f"@{found.proof.index + 1} {leaf.type}, {leaf.at}", "bold")
         yield from value_lines(_leaf_json(leaf)["event"], Names(EventLog(MemoryKnowledgeStore())))
