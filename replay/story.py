@@ -176,14 +176,15 @@ def story(history: History, session: str) -> Story:
     ended = next(log.read(ends, until=history.head, limit=1), None)
     record = fold_session(log, session_id, history.catalogue, until=created.position if ended else history.head)
     assert record is not None  # it has at least been created
-    state, why = record.state, _waits_for(record, history.names) if ended is None else reason(history, ended).why
+    state, why = record.state, waits_for(record, history.names) if ended is None else reason(history, ended).why
     if ended is not None:
         state = SessionState.CLOSED if isinstance(ended.body, SessionClosed) else SessionState.EXPIRED
     roles = {agent_id: record.role_of(agent_id) for agent_id in record.participants}
     return Story(history, created, record.manifest, roles, state, opened, ended, why)
 
 
-def _waits_for(record: SessionRecord, names: Names) -> str:
+def waits_for(record: SessionRecord, names: Names) -> str:
+    """Say what a live session waits for."""
     if record.pending_acks:
         return f"waits for the answer of {printable(names.agents(record.pending_acks))}"
     if record.adapter_state is None:

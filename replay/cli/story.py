@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,24 +12,30 @@ import click
 from events.values.frozen import thaw
 from events.values.times import iso, maybe_iso
 from replay.cli.common import Asked, asks
+from replay.errors import QuestionError
 from replay.render.lanes import story_lines
 from replay.render.mermaid import diagram_lines
+from replay.render.page import page, picture
 from replay.render.screen import footer
 from replay.story import Story, Tally, story
 
 
 @click.command("story", short_help="A session as a conversation, and why it ended.")
 @click.argument("session")
+@click.option("--html", "file", metavar="FILE", help="Write a page that stands alone, to look through; - prints it.")
+@click.option("--svg", is_flag=True, help="A picture of it, as SVG.")
 @click.option("--mermaid", is_flag=True, help="The text of a Mermaid sequence diagram.")
 @asks
-def command(asked: Asked, session: str, mermaid: bool) -> None:
+def command(asked: Asked, session: str, file: str | None, svg: bool, mermaid: bool) -> None:
     """Tell SESSION as a conversation: who said what, what was refused or violated, the tasks, and why it ended.
 
     On a wide enough screen each agent has a lane. Offsets count from the session's beginning; # counts the turns.
     """
     history, screen = asked.history, asked.screen
-    if mermaid and screen.as_json:
-        raise click.UsageError("--mermaid does not go with --json")
+    forms = {"--html": file is not None, "--svg": svg, "--mermaid": mermaid, "--json": screen.as_json}
+    chosen = [form for form, is_chosen in forms.items() if is_chosen]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{chosen[0]} does not go with {chosen[1]}")
     told = story(history, session)
     if screen.as_json:
         _json(asked, told)
@@ -34,8 +43,29 @@ def command(asked: Asked, session: str, mermaid: bool) -> None:
         for line in diagram_lines(told):
             screen.line(line)
         screen.line(f"%% {footer(history.evidence())}")
+    elif svg or file == "-":
+        screen.text((picture if svg else page)(told, history.evidence()))
+    elif file is not None:
+        written = _write(Path(file), page(told, history.evidence()))
+        screen.show(iter([f"{file}: {written:,} bytes, one page that needs nothing else"]), history.evidence)
     else:
         screen.show(story_lines(told, width=screen.width, paint=screen.paint), history.evidence)
+
+
+def _write(path: Path, parts: Iterator[str]) -> int:
+    """Write a file whole or not at all, and return its size."""
+    try:
+        part = path.absolute().with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as out:
+                out.writelines(parts)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # an empty name is a ValueError
+        why = getattr(error, "strerror", None) or "it is not a file's name"
+        raise QuestionError(f"{path} cannot be written ({why}): give a file in a folder that you may write") from None
+    return path.stat().st_size
 
 
 def _json(asked: Asked, told: Story) -> None:

@@ -70,6 +70,10 @@ class Screen:
         """Print one line."""
         sys.stdout.write(f"{line}\n")
 
+    def text(self, parts: Iterable[str]) -> None:
+        """Print a text that is given in parts, as it is."""
+        sys.stdout.writelines(parts)
+
     def _footer(self, evidence: Callable[[], Evidence]) -> Iterator[str]:
         yield self.paint(footer(evidence()), "dim")
 

@@ -215,6 +215,11 @@ def test_a_network_is_pinned_and_a_change_is_told_and_recorded(project: Project)
     project.passes(ANSWER="Growth.")
 
 
+def test_the_page_of_a_story_comes_with_its_template_style_and_script(installed: Path) -> None:
+    pieces = sorted(path.name for path in (installed / "replay" / "render" / "page").iterdir() if path.suffix != ".py")
+    assert [name for name in pieces if name != "__pycache__"] == ["page.css", "page.html", "page.js"]
+
+
 def test_all_of_it_works_under_xdist(project: Project) -> None:
     project.write(test_network=SNAPSHOTS)
     project.passes("-n", "2", "--snapshot-update")

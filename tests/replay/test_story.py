@@ -177,6 +177,39 @@ def test_mermaid(asked: Asked, session: str) -> None:
     assert any(line.startswith("    a0->>a1: @") for line in answer.lines)
 
 
+def test_a_page_is_written_whole_and_said_in_a_line(told: Asked, tmp_path: Path) -> None:
+    path = tmp_path / "story.html"
+    answer = told("story", "@10", "--html", os.fspath(path), COLUMNS="120")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines[0] == f"{path}: {path.stat().st_size:,} bytes, one page that needs nothing else"
+    assert answer.lines[-1].endswith(" checkpoint none unsigned")
+    assert told("story", "@10", "--html", "-").out == path.read_text(encoding="utf-8")
+    assert os.listdir(tmp_path) == ["story.html"]
+
+
+@pytest.mark.parametrize("name", ["", "folder", "nowhere/story.html", "/"])
+def test_a_page_that_cannot_be_written_leaves_nothing(
+    told: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    answer = told("story", "@10", "--html", name)
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert answer.err.endswith("give a file in a folder that you may write\n")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_page_of_a_damaged_log_does_not_replace_a_good_one(chat_copy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "story.html"
+    path.write_text("yesterday's")
+    with open(chat_copy / "data.mdb", "r+b") as data:
+        data.truncate(4096 * 20)
+    answer = ask("story", "@4", "--html", os.fspath(path), "--log", os.fspath(chat_copy))
+    assert (answer.code, answer.out, answer.err.count("\n")) == (3, "", 1)
+    assert path.read_text() == "yesterday's"
+    assert sorted(os.listdir(tmp_path)) == ["log", "story.html"]
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -199,6 +232,7 @@ def test_nobody_writes_into_a_diagram_by_speaking(text: str, shown: str) -> None
         (["story", "0"], "begins the ids of several sessions"),
         (["story", "fff"], "no session's id begins with 'fff'"),
         (["story", "@10", "--mermaid", "--json"], "--mermaid does not go with --json"),
+        (["story", "@10", "--html", "x.html", "--svg"], "--html does not go with --svg"),
     ],
 )
 def test_bad_questions(told: Asked, words: list[str], sentence: str) -> None:
@@ -207,7 +241,7 @@ def test_bad_questions(told: Asked, words: list[str], sentence: str) -> None:
     assert sentence in answer.err
 
 
-@pytest.mark.parametrize("form", ["--json", "--mermaid", "--no-color"])
+@pytest.mark.parametrize("form", ["--json", "--mermaid", "--svg", "--html=-", "--no-color"])
 def test_a_broken_pipe_is_quiet(chat_path: Path, form: str) -> None:
     with start("story", "@4", form, "--log", os.fspath(chat_path)) as reader:
         assert reader.stdout is not None
