@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from replay import History
+from replay.bundle import check, make
 from tests.replay.asking import Answer, ask
 from tests.replay.flood import flood
 from tests.replay.scenario import chat, everything
+from tests.replay.signing import SIGNER, signed_at
 from tests.replay.troubles import troubles
 
 CHAT_ENVELOPES = 300
@@ -98,3 +100,42 @@ def asked(everything_path: Path) -> Callable[..., Answer]:
         return ask(*words, "--log", os.fspath(everything_path), **options)
 
     return ask_it
+
+
+@pytest.fixture(scope="session")
+def signed_path(troubles_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A signed log; only to be read."""
+    path = Path(shutil.copytree(troubles_path, tmp_path_factory.mktemp("signed") / "log"))
+    with History.open(path) as history:
+        signed_at(path, history.head)
+    return path
+
+
+@pytest.fixture(scope="session")
+def delegated(signed_path: Path) -> str:
+    """The session that bob opened while he answered."""
+    with History.open(signed_path) as history:
+        opened = (event for event in history.events() if event.type == "session.created" and event.cause is not None)
+        return str(next(opened).body.session_id)
+
+
+@pytest.fixture(scope="session")
+def case(signed_path: Path, delegated: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Its bundle."""
+    path = tmp_path_factory.mktemp("case") / "case.zip"
+    with History.open(signed_path) as history:
+        make(history, delegated, path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Checks a bundle's bytes with the signer's key, and gives the sentence that refuses it."""
+
+    def problem(data: bytes, key: bool = True) -> str:
+        (tmp_path / "bad.zip").write_bytes(data)
+        verdict = check(tmp_path / "bad.zip", SIGNER.verifier if key else None)
+        assert verdict.problem
+        return verdict.problem
+
+    return problem
