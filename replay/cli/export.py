@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from replay.cli.common import CLEAN, Asked, asks
+from replay.cli.files import written
 from replay.cli.filters import filtered
-from replay.errors import QuestionError
 from replay.exports import FORMS, export, form_of
 from replay.query import Query
 
@@ -42,14 +38,12 @@ def command(asked: Asked, form: str | None, output: str | None, force: bool, **w
         export(asked.history, sys.stdout.buffer, form, query)
         sys.stdout.buffer.flush()
         return CLEAN
-    if Path(output).exists() and not force:
-        raise QuestionError(f"{output} is there already: give another name, or --force")
-    return _to_file(asked, output, form, query)
+    return _to_file(asked, output, form, query, force=force)
 
 
-def _to_file(asked: Asked, output: str, form: str, query: Query) -> int:
+def _to_file(asked: Asked, output: str, form: str, query: Query, *, force: bool) -> int:
     history, screen = asked.history, asked.screen
-    with _replacing(output) as file, screen.progress("exporting", history.head) as told:
+    with written(output, force=force) as file, screen.progress("exporting", history.head) as told:
         count = export(history, file, form, query, told)
     size, partial = Path(output).stat().st_size, query != Query()
     if screen.as_json:
@@ -59,15 +53,3 @@ def _to_file(asked: Asked, output: str, form: str, query: Query) -> int:
     part = ", a part of the log" if partial and form == "jsonl" else ""
     screen.show([f"{output}: {count:,} {unit} as {form}, {size:,} bytes{part}"], history.evidence)
     return CLEAN
-
-
-@contextmanager
-def _replacing(output: str) -> Iterator[BinaryIO]:
-    """Give a file that takes the place of ``output`` when the block ends well, and is gone when it does not."""
-    part = Path(f"{output}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)

@@ -39,6 +39,8 @@ LIMIT = click.option("--limit", type=click.IntRange(min=0), metavar="N", help="A
 REVERSE = click.option("--reverse", is_flag=True, help="Newest first.")
 EVERY = (TYPE, AGENT, SESSION, TAG, ACTOR, SINCE, UNTIL, GREP, LIMIT, REVERSE)
 """All that a ``Query`` takes."""
+WHERE = (AGENT, SESSION, SINCE, UNTIL)
+"""What narrows a question about the whole log."""
 
 
 def filtered(options: Sequence[Option] = EVERY) -> Option:
