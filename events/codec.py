@@ -52,7 +52,6 @@ _PREFIX = struct.Struct(">BBI")
 _PACKER = msgpack.Packer(autoreset=True)
 _unpack = msgpack.unpackb
 _new_event = tuple.__new__
-_FORMAT = bytes((FORMAT,))
 _HEAD = _PREFIX.size
 _BIN_16, _ID_END = b"\xc4\x10", 26
 """What stands before an id in msgpack, and where the event's own ends: after the head's mark and its version."""
@@ -95,6 +94,8 @@ TYPE_NUMBERS: dict[str, int] = {
 }
 """Event type to its number in a record. A number is never used for another type."""
 _NUMBERED = {number: name for name, number in TYPE_NUMBERS.items()}
+_STARTS = {bytes((FORMAT, number)): name for name, number in TYPE_NUMBERS.items()}
+"""The first two bytes of a record to its event type."""
 
 
 class StoredEvent(DCBEvent):
@@ -235,9 +236,9 @@ def decode(stored: DCBEvent, position: int, *, content: bool = True) -> Event:
         StoreError: an event type, or a version of it, that this library does not know.
         CorruptLogError: bytes that are not what ``encode`` writes.
     """
+    split(stored.data, position)
     schema = BODIES.get(stored.type)
     if schema is None:
-        split(stored.data, position)
         raise StoreError(
             f"event {position} has the type {stored.type!r}, which this ledgerhub does not know: "
             "open the log with a newer ledgerhub",
@@ -254,15 +255,16 @@ def decode_record(record: bytes, position: int, *, content: bool = True, path: s
         StoreError: a record format, an event type or a version of it that this library does not know.
         CorruptLogError: bytes that are not what ``encode`` writes.
     """
-    name = _NUMBERED.get(record[1]) if len(record) >= _PREFIX.size and record[0] == FORMAT else None
+    name = _STARTS.get(record[:2])
     if name is None:  # a stranger's, an unknown one, or damage: the long way says which
         return decode(event_of(record, position, path), position, content=content)
     return _event(BODIES[name], record, position, content)
 
 
 def _event(schema: Schema, record: bytes, position: int, content: bool) -> Event:
-    end = int.from_bytes(record[2:6], "big") + _HEAD
-    if record[:1] != _FORMAT or end > len(record):
+    """Make the event of a record whose format is known."""
+    end = int.from_bytes(record[2:_HEAD], "big") + _HEAD
+    if end > len(record):
         split(record, position)  # tells what is wrong
     try:
         unpack = unpack_frozen if schema.nests else _unpack

@@ -188,7 +188,7 @@ class Reads:
         """
         self._known(session_id)
         _check_slice(since, until)
-        return list(read_wal(self._log, session_id, since, until))
+        return list(read_wal(self._log, session_id, since, until, last=self._last(session_id)))
 
     async def visible_wal(
         self, session_id: str, agent_ids: frozenset[str] | set[str], since: int = 0, until: int | None = None
@@ -196,7 +196,13 @@ class Reads:
         """Return what of the slice any of these agents may see: the filter of live delivery (trap 53)."""
         self._known(session_id)
         _check_slice(since, until)
-        return list(read_wal(self._log, session_id, since, until, Viewers(self._log, session_id, agent_ids)))
+        viewers = Viewers(self._log, session_id, agent_ids)
+        return list(read_wal(self._log, session_id, since, until, viewers, last=self._last(session_id)))
+
+    def _last(self, session_id: str) -> int | None:
+        """Return the number of a live session's last envelope; None for others."""
+        record = self._state.sessions.live.get(session_id)
+        return None if record is None else record.sequence
 
     def session_sequence(self, session_id: str) -> int:
         """Return how many envelopes a session's write-ahead log has; O(1) live, else O(its events)."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from eventsourcing.dcb.api import DCBQuery
+
 from events.event import HUB, Event
 from events.governance import ExpectationViolated
 from events.log import EventLog, tagged
@@ -26,9 +28,12 @@ from events.sessions import (
 from events.tasks import TaskCancelled, TaskCompleted, TaskExpired, TaskFailed, TaskProgressed, TaskStarted
 from events.values import envelope as ev
 from events.values.envelope import Envelope
+from events.values.frozen import FrozenList
 from events.values.times import iso
 
 UNLIMITED = 1 << 63
+NEAR_THE_END = 64
+"""So many envelopes after a slice are read in vain rather than look for its start by bisection."""
 
 
 def posted_envelope(event: Event, *, facts_only: bool = False) -> Envelope:
@@ -38,7 +43,7 @@ def posted_envelope(event: Event, *, facts_only: bool = False) -> Envelope:
     return Envelope(
         body.session_id,
         body.sender_id,
-        body.audience,
+        None if body.audience is None else FrozenList(body.audience),
         body.event_type,
         data,
         event.id,
@@ -168,17 +173,25 @@ def read_wal(
     since: int = 0,
     until: int | None = None,
     viewers: Viewers | None = None,
+    *,
+    last: int | None = None,
 ) -> Iterator[Envelope]:
     """Give the slice ``[since:until]`` of a session's write-ahead log, in acceptance order (ENV-5).
 
     ``since`` and ``until`` count envelopes as a Python slice does, without negative numbers. An unknown session gives
-    nothing. ``viewers`` leaves out what none of them may see. Cost: O(slice) after O(log² n) for its start.
+    nothing. ``viewers`` leaves out what none of them may see. ``last`` is the number of the session's last envelope,
+    where that is known: a slice that ends near it is read from the end. Cost: O(slice), and O(log² n) for its start
+    unless it is the log's or is found from the end.
     """
     query = tagged(f"session:{session_id}")
-    start = log.bisect(query, _sequence, since + 1) if since > 0 else 1
-    if start is None:
-        return
-    for event in log.read(query, after=start - 1):
+    if last is not None and since and last - (last if until is None else until) <= NEAR_THE_END:
+        events: Iterable[Event] = _from_the_end(log, query, since)
+    else:
+        start = log.bisect(query, _sequence, since + 1) if since > 0 else 1
+        if start is None:
+            return
+        events = log.read(query, after=start - 1)
+    for event in events:
         envelope = wal_envelope(event)
         if envelope is None:
             continue
@@ -186,3 +199,14 @@ def read_wal(
             return
         if viewers is None or viewers.sees(event, envelope):
             yield envelope
+
+
+def _from_the_end(log: EventLog, query: DCBQuery, since: int) -> list[Event]:
+    found: list[Event] = []
+    for event in log.read(query, backwards=True):
+        sequence = _sequence(event)
+        if sequence is not None and sequence <= since:
+            break
+        found.append(event)
+    found.reverse()
+    return found
