@@ -2,6 +2,7 @@
 
 import hub as _hub  # noqa: F401  (first: it checks that the packages below are ledgerhub's own)
 from replay.damage import Finding, Kind, Part
+from replay.diverge import Divergence, diverge
 from replay.errors import QuestionError
 from replay.history import Evidence, History, Rebuilt
 from replay.query import Query
@@ -14,6 +15,7 @@ from replay.why import Chain, Link, causes, why
 __all__ = [
     "Chain",
     "Change",
+    "Divergence",
     "Evidence",
     "Finding",
     "History",
@@ -28,6 +30,7 @@ __all__ = [
     "Story",
     "Variants",
     "causes",
+    "diverge",
     "look",
     "story",
     "verify",

@@ -48,7 +48,7 @@ def _lines(text: str) -> list[str]:
 def _compare(was: list[str], now: list[str]) -> tuple[list[_Change], list[_Change]]:
     changes: list[_Change] = []
     renamed: list[_Change] = []
-    matcher = SequenceMatcher(None, list(map(_said, was)), list(map(_said, now)), autojunk=False)
+    matcher = SequenceMatcher(None, list(map(unnumbered, was)), list(map(unnumbered, now)), autojunk=False)
     for kind, i, i_end, j, j_end in matcher.get_opcodes():
         if kind != "equal":
             changes += _pair(was[i:i_end], now[j:j_end], j)
@@ -58,7 +58,8 @@ def _compare(was: list[str], now: list[str]) -> tuple[list[_Change], list[_Chang
     return changes, renamed
 
 
-def _said(line: str) -> str:
+def unnumbered(line: str) -> str:
+    """Return a line without the numbers in its names and without its offset."""
     return _OFFSET.sub("", _NUMBERED.sub(r"\1", line))
 
 

@@ -13,14 +13,14 @@ FLOOD, ROOM = 30, 20
 """How often mallory writes, and how many envelopes dave's inbox holds."""
 
 
-async def flood(path: str | os.PathLike[str]) -> None:
+async def flood(path: str | os.PathLike[str], answer: str = "No") -> None:
     """mallory floods dave, who is away; alice does not get through to him. bob answers mallory each time he is asked.
 
     Three others discuss meanwhile, and one of them falls silent.
     """
     net = await Network.open(path)
     await net.enter("alice")
-    await net.enter("bob", *(f"No ({number})." for number in range(FLOOD)))
+    await net.enter("bob", *(f"{answer} ({number})." for number in range(FLOOD)))
     await net.enter("carol")
     await net.enter("dave", rule=Rule(inbox=InboxBlock(max_pending=ROOM)))
     await net.enter("mallory")
