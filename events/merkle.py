@@ -25,6 +25,9 @@ Tiles: TypeAlias = Callable[[int, int, int], Sequence[bytes]]
 """``(tile_level, start, count)`` -> the roots of that many complete subtrees of 256**tile_level leaves, from the
 one with index ``start`` on. Tile level 0 is the leaf hashes themselves."""
 
+Node: TypeAlias = tuple[int, int, bytes]
+"""``(tile_level, index, hash)`` of a stored node."""
+
 Proof: TypeAlias = list[bytes]
 """Hashes from the leaf upwards, in the order of RFC 6962 §2.1.1 and §2.1.2."""
 
@@ -47,61 +50,68 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
     while len(row) > 1:
         # RFC 6962 splits at a power of two: a last one without a partner rises as it is.
         alone = row[-1:] if len(row) % 2 else []
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)] + alone
+        pairs = zip(row[::2], row[1::2], strict=False)
+        row = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + alone
     return row[0]
 
 
 class Frontier:
-    """The right edge of a growing tree: the roots of its complete subtrees, largest first.
+    """The right edge of a growing tree: per tile level, the hashes that make no whole tile yet.
 
-    One hash per bit set in ``size``, so a copy is cheap and stands for the whole tree when it is appended to.
+    It stands for the whole tree when it is appended to. At most 255 hashes a level, so that a copy is cheap.
     """
 
-    __slots__ = ("_peaks", "size")
+    __slots__ = ("_rows", "size")
 
-    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+    def __init__(self, size: int = 0, rows: Sequence[Sequence[bytes]] = ()) -> None:
         self.size = size
-        self._peaks = list(peaks)
+        self._rows = [list(row) for row in rows]
 
     @classmethod
     def load(cls, tiles: Tiles, size: int) -> Frontier:
         """Return the frontier of a stored tree of ``size`` leaves; O(log size) reads."""
-        peaks, start = [], 0
-        for level in range(size.bit_length() - 1, -1, -1):
-            if size >> level & 1:
-                peaks.append(_subtree(tiles, level, start >> level))
-                start += 1 << level
-        return cls(size, peaks)
+        rows: list[Sequence[bytes]] = []
+        while count := size >> TILE_HEIGHT * len(rows):
+            left = count % TILE_WIDTH
+            rows.append(tiles(len(rows), count - left, left) if left else ())
+        return cls(size, rows)
 
     def copy(self) -> Frontier:
         """Return an independent frontier of the same tree; O(log size)."""
-        return Frontier(self.size, self._peaks)
+        return Frontier(self.size, self._rows)
 
-    def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
-        """Add one leaf hash; return the tile nodes it completed as ``(tile_level, index, hash)``, lowest first.
+    def append(self, leaf: bytes) -> list[Node]:
+        """Add one leaf hash: ``extend`` with one."""
+        return self.extend((leaf,))
 
-        Amortised O(1): one node hash per leaf on average.
+    def extend(self, leaves: Sequence[bytes]) -> list[Node]:
+        """Add leaf hashes in order; return the tile nodes they completed, level by level from the lowest.
+
+        Amortised O(1) a leaf: one node hash on average, all 255 of a tile when its last leaf comes.
         """
-        completed: list[tuple[int, int, bytes]] = []
-        index, level, node = self.size, 0, leaf
-        while index & 1:
-            node = sha256(b"\x01" + self._peaks.pop() + node).digest()
-            index >>= 1
-            level += 1
-            if level % TILE_HEIGHT == 0:
-                completed.append((level // TILE_HEIGHT, index, node))
-        self._peaks.append(node)
-        self.size += 1
+        completed: list[Node] = []
+        hashes, count, level = leaves, self.size, 0
+        self.size += len(leaves)
+        while hashes:
+            if level == len(self._rows):
+                self._rows.append([])
+            row = self._rows[level]
+            row.extend(hashes)
+            index, whole = count >> TILE_HEIGHT, len(row) // TILE_WIDTH * TILE_WIDTH
+            hashes = [root_of(row[start : start + TILE_WIDTH]) for start in range(0, whole, TILE_WIDTH)]
+            del row[:whole]
+            count, level = index, level + 1
+            completed.extend((level, index + place, node) for place, node in enumerate(hashes))
         return completed
 
     def root(self) -> bytes:
         """Return the root of the tree; O(log size)."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        node = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            node = node_hash(peak, node)
-        return node
+        node: list[bytes] = []
+        for row in self._rows:
+            # A subtree that is not complete stands last, and RFC 6962 splits a row the same with it or without.
+            hashes = [*row, *node]
+            node = [root_of(hashes)] if hashes else []
+        return node[0] if node else EMPTY_ROOT
 
 
 def root(tiles: Tiles, size: int) -> bytes:

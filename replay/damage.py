@@ -9,7 +9,7 @@ kind       its traces
 flip       a record that its leaf hash was not made of, or a node that its leaves were not
 delete     a gap in positions; or the index has at p + 1 what the log has at p, from some position on; or a session's
            envelopes jump a number; or an index entry that is not there
-insert     the index has at p what the log has at p + 1; or it knows nothing of the event; or a session's envelopes
+insert     the index has at p what the log has at p + 1; or goes beyond the event without it; or a session's envelopes
            repeat a number; or an index entry too many
 reorder    ids that do not ascend, although the hub's always do (trap 17)
 truncate   the index has an event behind the log's last one
@@ -32,8 +32,8 @@ from events.codec import decode, event_of, leaf_bytes
 from events.errors import CorruptLogError, StoreError
 from events.event import BODIES, Event
 from events.merkle import TILE_WIDTH, Frontier, leaf_hash
-from events.stores.check import Checkable, readable
-from events.stores.query import type_label
+from events.stores.check import Checkable
+from events.stores.query import readable, type_label
 from events.stores.record import labels_of
 
 NEIGHBOURS_MAX = 16
@@ -191,7 +191,7 @@ def _node(store: Checkable, level: int, index: int, node: bytes) -> Iterator[Fin
 
 
 def _index(store: Checkable, head: int) -> Iterator[Finding]:
-    for position, labels in _labels(store, 0, head):
+    for position, labels in _labels(store, 0, min(head, store._indexed())):
         missing = [label for label in labels if not store._in_index(label, position)]
         if missing and (shift := _shift(store, position, head)) is not None:
             yield shift
@@ -202,10 +202,11 @@ def _index(store: Checkable, head: int) -> Iterator[Finding]:
         elif missing:
             message = f"the index has not the event at @{position} under {readable(missing[0])}"
             yield Finding(Kind.DELETE, Part.INDEX, position, message)
-    for label, position in store._index_entries():
-        if position <= head and not any(label in labels for _, labels in _labels(store, position - 1, position)):
-            message = f"the index has @{position} under {readable(label)}, and the event there has it not"
-            yield Finding(Kind.INSERT, Part.INDEX, position, message)
+    for label, positions in store._index_entries():
+        for position in positions:
+            if position <= head and not any(label in labels for _, labels in _labels(store, position - 1, position)):
+                message = f"the index has @{position} under {readable(label)}, and the event there has it not"
+                yield Finding(Kind.INSERT, Part.INDEX, position, message)
 
 
 def _labels(store: Checkable, after: int, until: int) -> Iterator[tuple[int, list[bytes]]]:

@@ -1,27 +1,32 @@
-"""LMDB without ledgerhub: the rows that a hub's log got, put again into an empty file by one thread.
+"""LMDB without ledgerhub: what a hub's log got, put into an empty file by one thread, a row a record and index entry.
 
-The rows are read back from the log and sorted beforehand, so that only LMDB is timed.
+That is how one would use LMDB: the record of an event under its position, and in an index with sorted duplicates its
+position under each of its labels. The rows are read back from the log and sorted beforehand, so that only LMDB is
+timed. (The log itself packs many events into a row: docs/decisions/0002.)
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import lmdb
 
+from events.stores import DiskKnowledgeStore
+from events.stores.lmdb_chunks import key_of
 from events.stores.lmdb_env import Environment
-from events.stores.lmdb_index import key_of, position_of
+from events.stores.record import labels_of
 
 MAP_SIZE_BYTES = 1 << 36
+COPIED_A_COMMIT = 10_000
 T = TypeVar("T")
 
 
 class Rows(NamedTuple):
-    """What one event takes in a log: its record under its position, and its entries in the index."""
+    """What one event takes where each record and each index entry is a row: leaf hash and record, and its labels."""
 
     position: int
     record: bytes
@@ -39,21 +44,31 @@ def last_commit(path: str) -> int:
 
 
 def rows_after(path: str, position: int) -> list[Rows]:
-    """Return the rows of every event after a position; O(index), for logs of a benchmark's size."""
-    environment = Environment.attach(path, readonly=True)
+    """Return the rows of every event after a position; O(events)."""
+    store = DiskKnowledgeStore(path)
+    store.open(readonly=True)
     try:
-        with environment.reading() as txn:
-            cursor = txn.cursor(environment.dbs.events)
-            found = {
-                position_of(key): (value, list[bytes]())
-                for key, value in (cursor if cursor.set_range(key_of(position + 1)) else ())
-            }
-            for label, key in txn.cursor(environment.dbs.index):
-                if (entry := found.get(position_of(key))) is not None:
-                    entry[1].append(label)
+        found = zip(store.scan(after=position), store.leaf_hashes(position), strict=False)
+        return [Rows(each.position, leaf + each.event.data, labels_of(each.event)) for each, leaf in found]
     finally:
-        environment.detach()
-    return [Rows(each, *found[each]) for each in sorted(found)]
+        store.close()
+
+
+def copy_of(log: Path, folder: Path) -> int:
+    """Put each record of a log, behind its leaf hash, in a row of a new file; return how many there are."""
+    store = DiskKnowledgeStore(log)
+    store.open(readonly=True)
+    rows = zip(store.scan(), store.leaf_hashes(), strict=True)
+    with lmdb.open(str(folder), map_size=MAP_SIZE_BYTES, max_dbs=2, sync=False) as env:
+        events = env.open_db(b"events")
+        while some := list(islice(rows, COPIED_A_COMMIT)):
+            with env.begin(write=True) as txn:
+                ready = [(key_of(found.position), leaf + found.event.data) for found, leaf in some]
+                txn.cursor(events).putmulti(ready, append=True)
+        with env.begin() as txn:
+            count: int = txn.stat(events)["entries"]
+    store.close()
+    return count
 
 
 def write(folder: Path, commits: Sequence[Sequence[Rows]]) -> list[float]:

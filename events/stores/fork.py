@@ -7,6 +7,7 @@ own. Cost: up to the place that of the other log, after it that of ``MemoryRecor
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
@@ -71,19 +72,24 @@ class ForkRecorder(MemoryRecorder):
         found = list(self.base._hashes(tile_level, start, below)) if below else []
         if below < count:
             first = start + below - whole
-            found += self._tiles[tile_level][first : first + count - below]
+            found += self._tree()[tile_level][first : first + count - below]
         return found
 
     def _stored(self, after: int, until: int) -> Iterator[tuple[int, bytes, bytes]]:
-        above = range(max(after, self.forked_at), min(until, self._last))
-        return chain(
-            self.base._stored(after, min(until, self.forked_at)),
-            ((at + 1, self._tiles[0][at - self.forked_at], self._records[at - self.forked_at]) for at in above),
-        )
+        first = max(after, self.forked_at)
+        leaves = self._tree()[0][first - self.forked_at :]
+        above = zip(range(first + 1, until + 1), leaves, self._records[first - self.forked_at :], strict=False)
+        return chain(self.base._stored(after, min(until, self.forked_at)), above)
 
-    def _index_entries(self) -> Iterator[tuple[bytes, int]]:
-        below = ((label, position) for label, position in self.base._index_entries() if position <= self.forked_at)
-        return chain(below, super()._index_entries())
+    def _indexed(self) -> int:
+        below = min(self.base._indexed(), self.forked_at)
+        return below if below < self.forked_at else super()._indexed()
+
+    def _index_entries(self) -> Iterator[tuple[bytes, Sequence[int]]]:
+        for label, positions in self.base._index_entries():
+            if below := positions[: bisect_right(positions, self.forked_at)]:
+                yield label, below
+        yield from super()._index_entries()
 
     def _in_index(self, label: bytes, position: int) -> bool:
         if position <= self.forked_at:

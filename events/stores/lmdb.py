@@ -3,20 +3,46 @@
 A log is a folder: ``data.mdb`` and ``lock.mdb`` are LMDB's, ``writer.lock`` names the process that writes.
 Integers are big-endian and unsigned. ``data.mdb`` has four named databases:
 
-========  ============================  ====================================================================
-database  key                           value
-========  ============================  ====================================================================
-events    position, 8 bytes, from 1,    leaf hash, 32 bytes, then the record (``record.py``)
-          without gaps
-index     label, 2 to 401 bytes         positions, 8 bytes each, ascending (DUPSORT, DUPFIXED)
-nodes     tile level, 1 byte, then      root of the complete subtree of 256**level leaves with that index,
-          index, 8 bytes                32 bytes; level 1 and up, the leaf hashes are level 0
-meta      ``header``                    the header, written once
-========  ============================  ====================================================================
+========  ===============================  =================================================================
+database  key                              value
+========  ===============================  =================================================================
+events    last position of a chunk,        the chunk: positions from 1 on, without gaps
+          8 bytes
+index     label, 2 to 257 bytes, then the  the block: positions of events that have the label
+          last position of a block, or
+          8 bytes of 0xff for the label's
+          open one, which is its last
+nodes     tile level, 1 byte, then index,  root of the complete subtree of 256**level leaves with that
+          8 bytes                          index, 32 bytes; level 1 and up, the leaf hashes are level 0
+meta      ``header``                       the header, written once
+meta      ``indexed``                      the last position that the index has, 8 bytes; 0 when missing
+========  ===============================  =================================================================
 
-A label is one byte of kind and a text in UTF-8: 0x00 an event's type, 0x01 a tag; with 0x80 added, the SHA-256 of
-a text of more than 400 bytes. The index has no table of numbers for labels: LMDB keeps a label once for all of its
-positions anyhow, and a table would cost a second tree. Of the Merkle tree nothing else is stored (``merkle.py``).
+Nothing of these has room for what is unknown: a value of another size is a CorruptLogError.
+
+======  ===================  ======================================================================================
+offset  a chunk's fields     meaning
+======  ===================  ======================================================================================
+0       u32                  n, the number of records
+4       n times u32          where each record ends, counted from the first one's start
+4+4n    n times 32 bytes     their leaf hashes
+4+36n   bytes                the records, one behind the other (``record.py``)
+======  ===================  ======================================================================================
+
+======  ===================  ======================================================================================
+offset  a block's fields     meaning
+======  ===================  ======================================================================================
+0       u64                  the first position
+8       u16 each             how far each other position, ascending, is behind the first one
+======  ===================  ======================================================================================
+
+A label is a byte of kind, a byte of length, and a text in UTF-8 of that length: kind 0x00 an event's type, 0x01 a tag,
+0x02 a tag that ends in a colon and 32 lower-case hex digits, which stand behind the text as 16 bytes. With 0x80 added
+to its kind, a label is that byte and the SHA-256 of a text of more than 255 bytes. Of the Merkle tree nothing but its
+nodes and leaf hashes is stored (``merkle.py``).
+
+A commit writes its events as one chunk or a few. The index follows, for some thousand events at once and when the log
+is closed; what it does not have yet, the *tail*, is read from the records (``lmdb_tail.py``).
 
 The header, whose first five fields stay where they are in every format:
 
@@ -24,7 +50,7 @@ The header, whose first five fields stay where they are in every format:
 offset  type         meaning              an unknown value
 ======  ===========  ===================  =======================================================================
 0       8 bytes      ``ledgrhub``         StoreError: not a ledgerhub log
-8       u32          format, 1            StoreError that names it, and the version that reads it
+8       u32          format, 2            StoreError that names it, and the version that reads it
 12      u32          flags, none yet      StoreError that names the bit, and the version that reads it
 16      16 bytes     origin               any value is one
 32      u8, ASCII    first version that   said in the two errors above
@@ -48,18 +74,20 @@ from eventsourcing.dcb.api import DCBQuery
 from eventsourcing.persistence import ProgrammingError
 
 from events.errors import CorruptLogError, StoreError
-from events.merkle import HASH_SIZE_BYTES
 from events.stores.base import Batch, LogRecorder, new_origin
+from events.stores.lmdb_blocks import label_of
 from events.stores.lmdb_env import MAP_SIZE_BYTES, Environment, closed, make
 from events.stores.lmdb_header import Header, not_a_log
-from events.stores.lmdb_index import Snapshot, position_of
 from events.stores.lmdb_lock import WriterLock
+from events.stores.lmdb_snapshot import Snapshot
+from events.stores.lmdb_tail import Tail
 from events.stores.lmdb_writer import Writer
 from events.stores.query import Window, items_of
 
 Durability: TypeAlias = Literal["fsync", "os"]
 
-_CHUNK_ENTRIES = 1024
+_READ_EVENTS = 1024
+_READ_BLOCKS = 256
 
 
 class LmdbRecorder(LogRecorder):
@@ -99,6 +127,7 @@ class LmdbRecorder(LogRecorder):
         self._environment: Environment | None = None
         self._lock: WriterLock | None = None
         self._writer: Writer | None = None
+        self._tail: Tail | None = None
 
     @property
     def path(self) -> str:
@@ -128,7 +157,7 @@ class LmdbRecorder(LogRecorder):
             )
             self._read_header(self._environment)
             if not readonly:
-                self._writer = Writer(self._environment, self._map_size_max_bytes, self._notify)
+                self._writer = Writer(self._environment, self._rule, self._map_size_max_bytes, self._notify)
         except BaseException:
             self._close()
             raise
@@ -142,7 +171,7 @@ class LmdbRecorder(LogRecorder):
             self._environment.detach()
         if self._lock is not None:
             self._lock.release()
-        self._writer = self._environment = self._lock = None
+        self._writer = self._environment = self._lock = self._tail = None
 
     def _make_folder(self) -> None:
         try:
@@ -211,34 +240,59 @@ class LmdbRecorder(LogRecorder):
 
     def _rows(self, query: DCBQuery | None, window: Window) -> list[tuple[int, bytes]]:
         items = items_of(query)
+        if items is None:
+            return self._span(window)
+        while True:
+            with self._snapshot() as snapshot:
+                if (tail := self._tail_of(snapshot, window.last)) is not None:
+                    return snapshot.rows(snapshot.matches(items, window, tail))
+
+    def _span(self, window: Window) -> list[tuple[int, bytes]]:
+        positions = window.positions()
+        if not positions:
+            return []
         with self._snapshot() as snapshot:
-            if items is None:
-                values = snapshot.values(window.positions())
-            else:
-                values = snapshot.indexed_values(snapshot.matches(items, window))
-        return [(position_of(key), value[HASH_SIZE_BYTES:]) for key, value in values]
+            rows = snapshot.span(min(positions), max(positions))
+        return rows[::-1] if window.backwards else rows
+
+    def _tail_of(self, snapshot: Snapshot, last: int) -> Tail | None:
+        """Return the tail up to a position, or None if the index has been written since the snapshot was taken."""
+        indexed = snapshot.indexed()
+        tail = self._tail if self._writer is None else self._writer.tail
+        if tail is None or (self._writer is None and tail.base < indexed):
+            self._tail = tail = Tail(indexed, self._rule)
+        if tail.base > indexed:
+            return None
+        tail.extend(snapshot, last)
+        return tail
 
     def _hashes(self, tile_level: int, start: int, count: int) -> Sequence[bytes]:
         with self._snapshot() as snapshot:
             return snapshot.hashes(tile_level, start, count)
 
     def _stored(self, after: int, until: int) -> Iterator[tuple[int, bytes, bytes]]:
-        for start in range(after, until, _CHUNK_ENTRIES):
+        for first in range(after + 1, until + 1, _READ_EVENTS):
+            last = min(first + _READ_EVENTS - 1, until)
             with self._snapshot() as snapshot:
-                values = snapshot.values(range(start + 1, min(start + _CHUNK_ENTRIES, until) + 1))
-            for key, value in values:
-                yield position_of(key), value[:HASH_SIZE_BYTES], value[HASH_SIZE_BYTES:]
+                chunks = list(snapshot.chunks(first, last))
+            for chunk in chunks:
+                low, high = max(first, chunk.first), min(last, chunk.last)
+                yield from zip(range(low, high + 1), chunk.leaves(low, high), chunk.records(low, high), strict=True)
 
-    def _index_entries(self) -> Iterator[tuple[bytes, int]]:
-        last = b"\x00", 0  # the first label there can be: the type without a name
+    def _indexed(self) -> int:
+        with self._snapshot() as snapshot:
+            return snapshot.indexed()
+
+    def _index_entries(self) -> Iterator[tuple[bytes, Sequence[int]]]:
+        key = b""
         while True:
             with self._snapshot() as snapshot:
-                entries = snapshot.index_entries(last, _CHUNK_ENTRIES)
-            yield from entries
-            if len(entries) < _CHUNK_ENTRIES:
+                blocks = snapshot.blocks_after(key, _READ_BLOCKS)
+            for key, block in blocks:
+                yield label_of(key), block.positions()
+            if len(blocks) < _READ_BLOCKS:
                 return
-            last = entries[-1]
 
     def _in_index(self, label: bytes, position: int) -> bool:
         with self._snapshot() as snapshot:
-            return snapshot.in_index(label, position)
+            return snapshot.in_blocks(label, position)

@@ -299,7 +299,7 @@ def make(path: str, header: Header) -> None:
             env.begin(write=True) as txn,
         ):
             env.open_db(b"events", txn)
-            env.open_db(b"index", txn, dupsort=True, dupfixed=True)
+            env.open_db(b"index", txn)
             env.open_db(b"nodes", txn)
             txn.put(b"header", header.pack(), db=env.open_db(b"meta", txn))
         os.replace(os.path.join(making, "data.mdb"), os.path.join(path, "data.mdb"))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from events.errors import StoreError
 
 MAGIC = b"ledgrhub"
-FORMAT = 1
+FORMAT = 2
+FORMAT_MIN = 2
 KNOWN_FLAGS = 0
 READER = "ledgerhub 0.1"
-"""The first version that reads format 1; kept in the header, so that older versions can name it."""
+"""The first version that reads format 2; kept in the header, so that older versions can name it."""
 
 _FIXED = struct.Struct(">8sII16s")
 
@@ -49,6 +50,12 @@ class Header:
                 return cls(origin.hex(), _text(rest)[0])
         except (struct.error, ValueError, IndexError) as error:
             raise not_a_log(path) from error
+        if version < FORMAT_MIN:
+            raise StoreError(
+                f"the log {path} has format {version}, of a version before the first release: make the log anew",
+                path=path,
+                format=version,
+            )
         what = f"format {version}" if version != FORMAT else f"flag {flags & ~KNOWN_FLAGS:#x}"
         raise StoreError(
             f"the log {path} has {what}, which this version does not know: open it with {reader} or later",

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-import lmdb
 from eventsourcing.persistence import IntegrityError
 
 from events.errors import CorruptLogError
-from events.merkle import Frontier
+from events.merkle import Frontier, leaf_hash
 from events.stores.base import Batch, Completed, not_following
+from events.stores.lmdb_blocks import merged
+from events.stores.lmdb_chunks import cut, key_of, pack
 from events.stores.lmdb_env import Environment, Transaction
-from events.stores.lmdb_index import Snapshot, key_of, node_key
+from events.stores.lmdb_snapshot import INDEXED, Snapshot, node_key
+from events.stores.lmdb_tail import Tail
 from events.stores.query import Window, items_of
-from events.stores.record import Entry
+from events.stores.record import Entry, RecordRule
 
 COMMIT_EVENTS_MAX = 4096
 """A commit takes no further batch once it has this many events."""
+TAIL_EVENTS_MAX = 4096
+"""The commit that makes the tail this long also writes the index."""
 
 
 class Writer:
@@ -26,24 +30,38 @@ class Writer:
 
     Args:
         environment: attached for writing, under the writer's lock.
+        rule: the log's record rule.
         map_size_bytes_max: how far the map may grow; None for as far as it goes.
         committed: called after each commit that wrote something.
+
+    Attributes:
+        head: the last position on disk.
+        tail: what the index on disk has not, and perhaps events beyond the head that are being written.
     """
 
-    def __init__(self, environment: Environment, map_size_bytes_max: int | None, committed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        rule: RecordRule,
+        map_size_bytes_max: int | None,
+        committed: Callable[[], None],
+    ) -> None:
         self._environment = environment
+        self._rule = rule
         self._map_size_bytes_max = map_size_bytes_max
         self._committed = committed
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._accepting, self._closed = threading.Lock(), False
         with environment.reading() as txn:
-            self._load(txn)
+            self._load(Snapshot(txn, environment))
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def _load(self, txn: Transaction) -> None:
-        snapshot = Snapshot(txn, self._environment)
-        self.head = snapshot.last_position()
+    def _load(self, snapshot: Snapshot) -> None:
+        self.head, indexed = snapshot.last_position(), snapshot.indexed()
+        if indexed > self.head:
+            raise _behind_the_end(snapshot.path)
+        self.tail = Tail(indexed, self._rule)
         self._frontier = Frontier.load(snapshot.hashes, self.head)
         self._stale = False
 
@@ -56,7 +74,7 @@ class Writer:
             return True
 
     def close(self) -> None:
-        """Write what is queued, then end."""
+        """Write what is queued, and the index, then end."""
         with self._accepting:
             self._closed = True
             self._queue.put(None)
@@ -67,12 +85,13 @@ class Writer:
         return threading.current_thread() is self._thread
 
     def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
+        more = True
+        while more and (batch := self._queue.get()) is not None:
             batches, more = self._gather(batch)
             self._commit(batches)
             self._tell(batches)
-            if not more:
-                return
+        if self.head > self.tail.base:
+            self._commit([])  # should it fail, the tail stays what it is: read from the records
 
     def _gather(self, batch: Batch) -> tuple[list[Batch], bool]:
         """Return all that waits, up to the cap, and whether more may come."""
@@ -89,6 +108,7 @@ class Writer:
         return batches, True
 
     def _commit(self, batches: list[Batch]) -> None:
+        """Commit batches; without any, only what the index lacks."""
         try:
             commit = self._environment.write(lambda txn: self._write(txn, batches), self._map_size_bytes_max)
         except Exception as error:  # whatever it is, those who wait are told, and the thread lives on
@@ -97,18 +117,24 @@ class Writer:
                 batch.position, batch.error = 0, error
         else:
             wrote = commit.head != self.head
-            self.head, self._frontier = commit.head, commit.frontier
+            self.head, self.tail, self._frontier = commit.head, commit.tail, commit.frontier
             if wrote:
                 self._committed()
 
     def _write(self, txn: Transaction, batches: list[Batch]) -> _Commit:
+        snapshot = Snapshot(txn, self._environment)
         if self._stale:  # after a failure, believe the disk
-            self._load(txn)
-        commit = _Commit(txn, self._environment, self.head, self._frontier.copy())
+            self._load(snapshot)
+        if self.tail.last > self.head:  # written once already, in a transaction that has come to nothing
+            self.tail = Tail(self.tail.base, self._rule)
+        self.tail.extend(snapshot, self.head)
+        commit = _Commit(txn, self._environment, self._rule, self.head, self.tail, self._frontier.copy())
         for batch in batches:
             batch.error = commit.refusal(batch)
             batch.position = 0 if batch.error else commit.add(batch.entries)
         commit.flush()
+        if commit.tail_length >= (TAIL_EVENTS_MAX if batches else 1):
+            commit.index()
         return commit
 
     def _tell(self, batches: list[Batch]) -> None:
@@ -124,65 +150,65 @@ class Writer:
 
 
 class _Commit:
-    """One write transaction in the making.
+    """One write transaction in the making."""
 
-    Rows are gathered and put by the hundred: each call into LMDB gives the interpreter's lock away, and while another
-    thread computes it takes a switch interval to get it back.
-    """
-
-    def __init__(self, txn: Transaction, environment: Environment, head: int, frontier: Frontier) -> None:
+    def __init__(
+        self, txn: Transaction, environment: Environment, rule: RecordRule, head: int, tail: Tail, frontier: Frontier
+    ) -> None:
         self._txn = txn
         self._snapshot = Snapshot(txn, environment)
         self._dbs = environment.dbs
-        self._path = environment.path
+        self._rule = rule
         self.head = head
+        self.tail = tail
         self.frontier = frontier
-        self._rows: list[tuple[bytes, bytes]] = []
-        self._index: list[tuple[bytes, bytes]] = []
-        self._nodes: list[tuple[bytes, bytes]] = []
+        self._entries: list[Entry] = []
+
+    @property
+    def tail_length(self) -> int:
+        """How many events the index does not have yet."""
+        return self.head - self.tail.base
 
     def refusal(self, batch: Batch) -> Exception | None:
         """Return why the batch may not be written at this place, or None."""
         if batch.follows is not None and batch.follows != self.head:
-            return not_following(batch, self.head, self._path)
+            return not_following(batch, self.head, self._snapshot.path)
         condition = batch.condition
         if condition is None:
             return None
         window, items = Window((condition.after or 0) + 1, self.head, 1), items_of(condition.fail_if_events_match)
         if window.first > window.last:
             return None
-        if items is not None:
-            self.flush()
-        return IntegrityError(condition) if items is None or self._snapshot.matches(items, window) else None
+        if items is None or self._snapshot.matches(items, window, self.tail):
+            return IntegrityError(condition)
+        return None
 
-    def add(self, entries: list[Entry]) -> int:
+    def add(self, entries: Sequence[Entry]) -> int:
         """Take the entries and return the last one's position."""
-        position, append = self.head, self.frontier.append
-        for record, leaf, labels in entries:
-            position += 1
-            key = key_of(position)
-            self._rows.append((key, leaf + record))
-            for label in labels:
-                self._index.append((label, key))
-            for tile_level, index, node in append(leaf):
-                self._nodes.append((node_key(tile_level, index), node))
-        self.head = position
-        return position
+        self._entries += entries
+        self.tail.add(entries)
+        self.head += len(entries)
+        return self.head
 
     def flush(self) -> None:
-        """Put what was taken where this transaction's reads see it."""
-        self._index.sort()  # neighbours in the index are put one after another
-        for db, rows in ((self._dbs.events, self._rows), (self._dbs.index, self._index)):
-            if rows:
-                self._put(db, rows)
-        if self._nodes:
-            self._txn.cursor(self._dbs.nodes).putmulti(self._nodes)
-            self._nodes = []
-        self._rows, self._index = [], []
+        """Put the records, and the nodes of the tree that they complete."""
+        records = [entry.record for entry in self._entries]
+        leaves = [leaf_hash(self._rule.leaf(record)) for record in records]
+        first = self.head - len(records) + 1
+        for part in cut(records):
+            key, value = key_of(first + part.stop - 1), pack(records[part], leaves[part])
+            if not self._txn.put(key, value, append=True, db=self._dbs.events):
+                raise _behind_the_end(self._snapshot.path)
+        for tile_level, index, node in self.frontier.extend(leaves):
+            self._txn.put(node_key(tile_level, index), node, db=self._dbs.nodes)
 
-    def _put(self, db: lmdb._Database, rows: list[tuple[bytes, bytes]]) -> None:
-        consumed, added = self._txn.cursor(db).putmulti(rows, append=True)
-        if added != consumed:
-            raise CorruptLogError(
-                f"the log {self._path} holds positions after its last one: restore it from a copy", path=self._path
-            )
+    def index(self) -> None:
+        """Put what the index lacks, and begin a new tail."""
+        cursor = self._txn.cursor(self._dbs.index)
+        cursor.putmulti(merged(cursor, self.tail.postings.by_label, self._snapshot.path))
+        self._txn.put(INDEXED, key_of(self.head), db=self._dbs.meta)
+        self.tail = Tail(self.head, self._rule)
+
+
+def _behind_the_end(path: str) -> CorruptLogError:
+    return CorruptLogError(f"the log {path} holds positions after its last one: restore it from a copy", path=path)

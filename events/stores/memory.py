@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import threading
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
 from eventsourcing.dcb.api import DCBQuery
 from eventsourcing.persistence import IntegrityError
 
-from events.merkle import Frontier
+from events.merkle import Frontier, leaf_hash
 from events.stores.base import Batch, LogRecorder, new_origin, not_following
-from events.stores.query import END, Seek, Window, items_of, remembering, seek_items
-
-_NOWHERE = array("Q")
+from events.stores.postings import Postings
+from events.stores.query import Window, items_of, seek_items
+from events.stores.record import Entry, labels_of
 
 
 class MemoryRecorder(LogRecorder):
     """A log that lives as long as the object: closing it and opening it again is a restart.
 
-    ``submit`` commits before it returns and calls ``completed`` inside, under the lock that orders commits.
+    ``submit`` commits before it returns and calls ``completed`` inside, under the lock that orders commits. Index and
+    tree follow from the records; they grow when somebody asks for them, so an append costs O(1) an event.
     """
 
     commits_at_once = True
@@ -30,11 +29,12 @@ class MemoryRecorder(LogRecorder):
         self._origin = new_origin()
         self._commit = threading.RLock()
         self._records: list[bytes] = []
-        self._index: dict[bytes, array[int]] = {}
-        self._frontier = Frontier()
-        self._tiles: list[list[bytes]] = [[]]
         # Set last in a commit: a reader goes up to it and needs no lock.
         self._last = 0
+        self._index = Postings()
+        self._unindexed: list[Entry] = []
+        self._tiles: list[list[bytes]] = [[]]
+        self._frontier = Frontier()
 
     @property
     def origin(self) -> str:
@@ -75,15 +75,8 @@ class MemoryRecorder(LogRecorder):
         return None
 
     def _write(self, batch: Batch) -> None:
-        for position, entry in enumerate(batch.entries, self._last + 1):
-            self._records.append(entry.record)
-            for label in entry.labels:
-                self._index.setdefault(label, array("Q")).append(position)
-            self._tiles[0].append(entry.leaf)
-            for tile_level, _, node in self._frontier.append(entry.leaf):
-                if tile_level == len(self._tiles):
-                    self._tiles.append([])
-                self._tiles[tile_level].append(node)
+        self._records.extend([entry.record for entry in batch.entries])
+        self._unindexed.extend(batch.entries)
         self._last += len(batch.entries)
         batch.position = self._last
 
@@ -94,37 +87,39 @@ class MemoryRecorder(LogRecorder):
         items = items_of(query)
         if items is None:
             return window.positions()
-        return window.collect(seek_items(items, self._seek_backwards if window.backwards else self._seek_forwards))
+        index = self._postings()
+        return window.collect(seek_items(items, index.find_backwards if window.backwards else index.find_forwards))
 
-    def _seek_forwards(self, label: bytes) -> Seek:
-        positions = self._index.get(label, _NOWHERE)
-
-        def look_up(key: int) -> int:
-            at = bisect_left(positions, key)
-            return positions[at] if at < len(positions) else END
-
-        return remembering(look_up)
-
-    def _seek_backwards(self, label: bytes) -> Seek:
-        positions = self._index.get(label, _NOWHERE)
-
-        def look_up(key: int) -> int:
-            at = bisect_right(positions, -key)
-            return -positions[at - 1] if at else END
-
-        return remembering(look_up)
+    def _postings(self) -> Postings:
+        with self._commit:
+            first = self._last - len(self._unindexed) + 1
+            for position, entry in enumerate(self._unindexed, first):
+                self._index.add(position, labels_of(entry))
+            self._unindexed.clear()
+        return self._index
 
     def _hashes(self, tile_level: int, start: int, count: int) -> Sequence[bytes]:
-        return self._tiles[tile_level][start : start + count]
+        return self._tree()[tile_level][start : start + count]
+
+    def _tree(self) -> list[list[bytes]]:
+        with self._commit:
+            fresh = [leaf_hash(self._rule.leaf(record)) for record in self._records[len(self._tiles[0]) :]]
+            self._tiles[0].extend(fresh)
+            for level, _, node in self._frontier.extend(fresh):
+                if level == len(self._tiles):
+                    self._tiles.append([])
+                self._tiles[level].append(node)
+        return self._tiles
 
     def _stored(self, after: int, until: int) -> Iterator[tuple[int, bytes, bytes]]:
-        for at in range(after, min(until, self._last)):
-            yield at + 1, self._tiles[0][at], self._records[at]
+        leaves = self._hashes(0, after, until - after)
+        yield from zip(range(after + 1, until + 1), leaves, self._records[after:until], strict=False)
 
-    def _index_entries(self) -> Iterator[tuple[bytes, int]]:
-        for label, positions in self._index.items():
-            for position in positions:
-                yield label, position
+    def _indexed(self) -> int:
+        return self._last
+
+    def _index_entries(self) -> Iterator[tuple[bytes, Sequence[int]]]:
+        yield from list(self._postings().by_label.items())
 
     def _in_index(self, label: bytes, position: int) -> bool:
-        return position in self._index.get(label, _NOWHERE)
+        return self._postings().has(label, position)

@@ -11,6 +11,7 @@ Cost: O(k log n) index seeks per match of the rarest of k labels; nothing is rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -22,7 +23,7 @@ from eventsourcing.dcb.api import DCBQuery
 END = 1 << 64
 """The key after all others: no further match."""
 
-LABEL_SIZE_BYTES_MAX = 400
+LABEL_TEXT_BYTES_MAX = 255
 """Labels with longer text are indexed by its SHA-256; LMDB's own limit for a key is 511."""
 
 Seek: TypeAlias = Callable[[int], int]
@@ -34,8 +35,10 @@ Find: TypeAlias = Callable[[bytes], Seek]
 Item: TypeAlias = tuple[list[bytes], list[bytes]]
 """One query item: the labels of its types (any of them) and of its tags (all of them)."""
 
-_TYPE, _TAG, _LONG = 0x00, 0x01, 0x80
-_LABELS_REMEMBERED = 4096
+_TYPE, _TAG, _ID, _LONG = 0x00, 0x01, 0x02, 0x80
+_ID_TAG = re.compile(r"[^:]{0,32}:[0-9a-f]{32}", re.ASCII)
+_ID_DIGITS = 32
+_LABELS_REMEMBERED = 1 << 14
 
 
 class Window(NamedTuple):
@@ -63,21 +66,33 @@ class Window(NamedTuple):
 
 @lru_cache(maxsize=_LABELS_REMEMBERED)
 def type_label(event_type: str) -> bytes:
-    """Return the index key of an event type, at most 401 bytes."""
-    return _label(_TYPE, event_type)
+    """Return the index key of an event type, at most 257 bytes."""
+    return _label(_TYPE, event_type.encode())
 
 
 @lru_cache(maxsize=_LABELS_REMEMBERED)
 def tag_label(tag: str) -> bytes:
-    """Return the index key of a tag, at most 401 bytes."""
-    return _label(_TAG, tag)
+    """Return the index key of a tag, at most 257 bytes; one that ends in an id is shorter than the tag."""
+    if _ID_TAG.fullmatch(tag):
+        return _label(_ID, tag[: -_ID_DIGITS - 1].encode()) + bytes.fromhex(tag[-_ID_DIGITS:])
+    return _label(_TAG, tag.encode())
 
 
-def _label(kind: int, text: str) -> bytes:
-    data = text.encode()
-    if len(data) > LABEL_SIZE_BYTES_MAX:
-        return bytes((kind | _LONG,)) + sha256(data).digest()
-    return bytes((kind,)) + data
+def _label(kind: int, text: bytes) -> bytes:
+    """Return kind, length and text. The length makes no label the beginning of another one."""
+    if len(text) > LABEL_TEXT_BYTES_MAX:
+        return bytes((kind | _LONG,)) + sha256(text).digest()
+    return bytes((kind, len(text))) + text
+
+
+def readable(label: bytes) -> str:
+    """Return a label for people: ``type 'envelope.posted'``, ``tag 'session:…'``."""
+    kind, text = label[0], label[2:].decode(errors="replace")
+    if kind & _LONG:
+        text = label[1:].hex()
+    elif kind == _ID:
+        text = f"{label[2 : 2 + label[1]].decode(errors='replace')}:{label[2 + label[1] :].hex()}"
+    return f"{'type' if kind & ~_LONG == _TYPE else 'tag'} {text!r}"
 
 
 def items_of(query: DCBQuery | None) -> list[Item] | None:

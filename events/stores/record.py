@@ -25,7 +25,6 @@ from eventsourcing.dcb.api import DCBEvent
 from eventsourcing.persistence import ProgrammingError
 
 from events.errors import CorruptLogError, StoreError
-from events.merkle import leaf_hash
 from events.stores.query import tag_label, type_label
 
 
@@ -33,7 +32,7 @@ class RecordRule(NamedTuple):
     """How a log writes its events."""
 
     encode: Callable[[DCBEvent], bytes]
-    """Event to record; raises AttributeError, TypeError or ValueError for what is not such an event."""
+    """Event to record; raises AttributeError, TypeError or ValueError for what is no event."""
     decode: Callable[[bytes, int, str], DCBEvent]
     """Record, position and path (for messages) to event; raises CorruptLogError."""
     leaf: Callable[[bytes], bytes]
@@ -41,15 +40,24 @@ class RecordRule(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One event made ready to be written: its record, its leaf hash, its labels in the index."""
+    """One event made ready to be written: its record, and what it is looked up by."""
 
     record: bytes
-    leaf: bytes
-    labels: list[bytes]
+    type: str
+    tags: tuple[str, ...]
 
 
 def encode(event: DCBEvent) -> bytes:
-    """Return the record of an event; the same bytes on every machine. The rule ``record``."""
+    """Return the record of an event; the same bytes on every machine. The rule ``record``.
+
+    Raises:
+        TypeError: its type or a tag is no text, or its data no bytes.
+        ValueError: a text is not Unicode.
+    """
+    if type(event.type) is not str or type(event.data) is not bytes or isinstance(event.tags, str):
+        raise TypeError(event)
+    if not all(type(tag) is str for tag in event.tags):
+        raise TypeError(event)
     packed: bytes = msgpack.packb((event.type, event.tags, event.data))
     return packed
 
@@ -102,16 +110,13 @@ def prepare(events: Sequence[DCBEvent], rule: RecordRule) -> list[Entry]:
     return [_entry(event, rule) for event in events]
 
 
-def labels_of(event: DCBEvent) -> list[bytes]:
+def labels_of(event: DCBEvent | Entry) -> list[bytes]:
     """Return the keys under which an event stands in the index: its type, then its tags, each once."""
     return [type_label(event.type), *map(tag_label, dict.fromkeys(event.tags))]
 
 
 def _entry(event: DCBEvent, rule: RecordRule) -> Entry:
     try:
-        labels, record = labels_of(event), rule.encode(event)
+        return Entry(rule.encode(event), event.type, tuple(event.tags))
     except (AttributeError, TypeError, ValueError) as error:
         raise ProgrammingError(f"an event needs a text type, bytes data and a list of text tags: {event!r}") from error
-    if type(event.data) is not bytes or isinstance(event.tags, str):
-        raise ProgrammingError(f"an event needs a text type, bytes data and a list of text tags: {event!r}")
-    return Entry(record, leaf_hash(rule.leaf(record)), labels)

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.network import Network
 from benchmarks.peers.raw_lmdb import Rows, last_commit, rows_after, spread, write
-from events.stores.lmdb_index import key_of
+from events.stores.lmdb_chunks import key_of
+from events.stores.query import tag_label, type_label
 from hub import DiskKnowledgeStore
 
 
@@ -20,10 +21,15 @@ async def test_rows_are_the_logs_own_records_and_index_entries(tmp_path: Path) -
     rows = rows_after(str(tmp_path), head)
     assert last_commit(str(tmp_path)) > commit
     assert [row.position for row in rows] == list(range(head + 1, network.hub.position + 1))
-    stored = dict(_rows(tmp_path, b"events"))
-    assert all(stored[key_of(row.position)] == row.record for row in rows)
-    entries = [(label, key) for label, key in _rows(tmp_path, b"index") if key > key_of(head)]
-    assert sorted((label, key_of(row.position)) for row in rows for label in row.labels) == entries
+    stored = {found.position: found.event for found in network.hub.store.scan()}
+    for row in rows:
+        event = stored[row.position]
+        assert row.record == network.hub.store.leaf_hash(row.position) + event.data
+        assert row.labels == [type_label(event.type), *map(tag_label, event.tags)]
+    write(tmp_path / "raw", [rows])
+    assert _rows(tmp_path / "raw", b"events") == [(key_of(row.position), row.record) for row in rows]
+    entries = sorted((label, key_of(row.position)) for row in rows for label in row.labels)
+    assert _rows(tmp_path / "raw", b"index") == entries
     await network.close()
 
 

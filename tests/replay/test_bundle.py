@@ -20,9 +20,9 @@ from replay.bundle.contents import FORMAT
 from replay.bundle.readme import TEXT
 from tests.replay.asking import Answer, ask, assert_screen, start
 from tests.replay.bundling import members, members_session
-from tests.replay.damaging import flip, raw
 from tests.replay.signing import KEY, SIGNER, STRANGER_KEY, key_file
 from tests.replay.test_processes import tell, told
+from tests.support.damage import flip, raw
 
 TEXT_SHA256 = "8ae1afd5df377a84f7902cce8562c7cb94afe34ae591a4982d371f4fef267d7b"
 
@@ -188,7 +188,7 @@ def test_a_log_that_cannot_prove_the_session_gives_no_bundle(signed_path: Path, 
     with History.open(copy) as history:
         position = history.event(delegated).position
     with raw(copy) as changed:
-        changed.put(position, flip(changed.value(position), 5))
+        changed.values[position] = flip(changed.values[position], 5)
     answer = bundle(copy, delegated, "-o", os.fspath(tmp_path / "case.zip"))
     assert (answer.code, answer.out, answer.err.count("\n")) == (3, "", 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]

@@ -24,8 +24,8 @@ from replay.bundle.readme import TEXT
 from replay.prove import proof_of
 from tests.replay.asking import ask
 from tests.replay.bundling import members, with_sums, zipped
-from tests.replay.damaging import flip
 from tests.replay.signing import KEY, SIGNER, STRANGER_KEY, signed_at
+from tests.support.damage import flip
 
 
 @settings(max_examples=300)

@@ -15,10 +15,10 @@ from events.stores import MemoryKnowledgeStore
 from replay import History, QuestionError
 from replay.checkpoint import Standing, newest, sign, standing
 from tests.replay.asking import Answer, ask, assert_screen, start
-from tests.replay.damaging import raw
 from tests.replay.scenario import ORIGIN
 from tests.replay.signing import KEY, SIGNER, STRANGER, STRANGER_KEY, key_file, signed_at
 from tests.replay.test_processes import tell, told
+from tests.support.damage import raw
 
 HEAD = 31
 
@@ -123,7 +123,7 @@ def test_a_log_that_contradicts_its_last_checkpoint_is_not_signed(log: Path, tmp
 def test_a_log_that_was_rolled_back_is_not_signed(log: Path, tmp_path: Path) -> None:
     signed_at(log, HEAD)
     with raw(log) as changed:
-        changed.drop(HEAD)
+        del changed.values[HEAD]
     answer = ask("checkpoint", "--log", os.fspath(log), "--sign", os.fspath(key_file(tmp_path)))
     assert (answer.code, len(notes(log))) == (3, 1)
     assert "the log ends at @30, but a checkpoint of @31 was signed" in answer.err

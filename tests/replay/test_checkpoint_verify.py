@@ -14,11 +14,10 @@ from events.checkpoint import Checkpoint
 from events.notes import Note
 from events.stores import DiskKnowledgeStore
 from tests.replay.asking import ask, assert_screen
-from tests.replay.damaging import Raw, flip, raw
 from tests.replay.scenario import ORIGIN, chat
 from tests.replay.signing import KEY, SIGNER, STRANGER, STRANGER_KEY, signed_at
-from tests.replay.test_verify import HEAD, P, delete, flip_record, put_in_again, swap, truncate
-from tests.replay.test_verify import append as append_unseen
+from tests.replay.test_verify import HEAD, P, append_as_indexed, delete, flip_record, put_in_again, swap, truncate
+from tests.support.damage import Raw, flip, raw
 
 
 def verified(path: Path, *words: str) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def shorten(datas: list[bytes]) -> None:
         (flip_record, "flip", P),
         (delete, "delete", P),
         (put_in_again, "insert", P),
-        (append_unseen, "insert", HEAD + 1),
+        (append_as_indexed, "insert", HEAD + 1),
         (swap, "reorder", P),
         (truncate, "truncate", HEAD - 5),
     ],

@@ -16,7 +16,7 @@ from events.governance import HubOpened
 from events.stores import DiskKnowledgeStore
 from replay.finding import FOLDERS_MAX, find_log
 from tests.replay.asking import Answer, ask
-from tests.replay.damaging import flip, raw
+from tests.support.damage import flip, raw
 
 
 def assert_told(answer: Answer, code: int, *parts: str) -> None:
@@ -153,9 +153,9 @@ def test_a_newer_format(chat_copy: Path) -> None:
     with raw(chat_copy) as log:
         header = log.txn.get(b"header", db=log.meta)
         assert header is not None
-        log.txn.put(b"header", header[:11] + b"\x02" + header[12:], db=log.meta)
+        log.txn.put(b"header", header[:11] + b"\x03" + header[12:], db=log.meta)
     answer = ask("verify", "--log", os.fspath(chat_copy))
-    assert_told(answer, 3, "has format 2, which this version does not know: open it with ledgerhub")
+    assert_told(answer, 3, "has format 3, which this version does not know: open it with ledgerhub")
 
 
 def test_a_newer_event_version(chat_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_a_newer_event_version(chat_copy: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_record_that_cannot_be_read_ends_the_listing_where_it_is(chat_copy: Path) -> None:
     with raw(chat_copy) as log:
-        log.put(300, log.value(300)[:60])
+        log.values[300] = log.values[300][:60]
     answer = ask("log", "--json", "--log", os.fspath(chat_copy))
     assert [each["position"] for each in answer.objects][-1] == 299
     assert_told(answer, 3, "event 300")
@@ -189,6 +189,6 @@ def test_a_tree_that_cannot_be_read_leaves_the_rest_readable(chat_copy: Path) ->
 
 def test_a_changed_record_is_shown_with_a_warning(chat_copy: Path) -> None:
     with raw(chat_copy) as log:
-        log.put(300, flip(log.value(300), len(log.value(300)) - 1))
+        log.values[300] = flip(log.values[300], len(log.values[300]) - 1)
     answer = ask("show", "@300", "--log", os.fspath(chat_copy))
     assert (answer.code, "its record DOES NOT GIVE IT: run replay verify" in answer.out) == (0, True)

@@ -17,8 +17,8 @@ from projections.state import HubState
 from replay import History, Query, QuestionError, look
 from tests.conftest import OpenHub
 from tests.replay.asking import ask
-from tests.replay.damaging import raw
 from tests.replay.scenario import Network, chat
+from tests.support.damage import raw
 
 
 def folded(history: History, position: int) -> HubState:
@@ -124,7 +124,7 @@ def test_events_before_the_first_are_refused(history: History) -> None:
 
 def test_a_gap_is_not_passed_over(chat_copy: Path) -> None:
     with raw(chat_copy) as log:
-        log.drop(300)
+        del log.values[300]
     with History.open(chat_copy) as history, pytest.raises(CorruptLogError) as caught:
         history.rebuild("@400")
     assert (caught.value.position, caught.value.message.endswith("run replay verify")) == (300, True)

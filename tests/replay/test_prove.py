@@ -19,10 +19,10 @@ from replay import History
 from replay.checkpoint import Standing
 from replay.prove import consistency, inclusion, read
 from tests.replay.asking import Answer, ask, assert_screen, start
-from tests.replay.damaging import flip, raw
 from tests.replay.scenario import ORIGIN
 from tests.replay.signing import KEY, SIGNER, STRANGER, STRANGER_KEY, signed_at
 from tests.replay.test_processes import tell, told
+from tests.support.damage import flip, raw
 
 HEAD = 31
 
@@ -179,13 +179,13 @@ def test_checkpoints_that_do_not_belong_together_are_told(proofs: dict[str, byte
 def test_what_the_log_cannot_prove_is_not_proven(log: Path) -> None:
     signed_at(log, HEAD)
     with raw(log) as changed:
-        changed.put(13, flip(changed.value(13), 60))
+        changed.values[13] = flip(changed.values[13], 60)
     answer = prove(log, "@13")
     assert (answer.code, answer.out) == (3, "")
     assert "the event at @13 of " in answer.err
     assert answer.err.endswith("cannot be proven: run replay verify\n")
     with raw(log) as changed:
-        changed.put(5, flip(changed.value(5), 0))
+        changed.values[5] = flip(changed.values[5], 0)
     answer = prove(log, "--from", "3")
     assert (answer.code, answer.out) == (3, "")
     assert "does not belong to this log: run replay verify" in answer.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.replay.asking import Answer, ask, assert_screen
-from tests.replay.damaging import flip, raw
+from tests.support.damage import flip, raw
 
 SCREENS = {
     "log": ("log",),
@@ -39,7 +39,7 @@ def test_each_screen_is_as_its_snapshot(asked: Callable[..., Answer], name: str,
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_damaged_log_says_where(chat_copy: Path, width: int) -> None:
     with raw(chat_copy) as log:
-        log.put(300, flip(log.value(300), 50))
+        log.values[300] = flip(log.values[300], 50)
     answer = ask("verify", "--log", os.fspath(chat_copy), COLUMNS=str(width))
     assert answer.code == 1
     assert_screen(f"verify-damaged-{width}", answer.out)

@@ -15,12 +15,13 @@ from events.agents import AgentSkillSet
 from events.codec import canonical, encode
 from events.event import Event
 from events.stores import DiskKnowledgeStore
-from events.stores.lmdb_index import key_of, node_key
+from events.stores.query import tag_label
 from projections.snapshots import MAGIC
 from replay import History, verify
 from replay.damage import Kind, Part
 from tests.replay.asking import Answer, ask
-from tests.replay.damaging import Raw, flip, raw, signed
+from tests.replay.damaging import labels, signed
+from tests.support.damage import Raw, flip, raw
 
 P = 300
 """In the second whole tile, @257 to @512."""
@@ -34,19 +35,19 @@ def verified(path: Path) -> Answer:
 
 
 def flip_record(log: Raw) -> None:
-    log.put(P, flip(log.value(P), -1 % len(log.value(P))))
+    log.values[P] = flip(log.values[P], -1 % len(log.values[P]))
 
 
 def flip_leaf(log: Raw) -> None:
-    log.put(P, flip(log.value(P), 0))
+    log.values[P] = flip(log.values[P], 0)
 
 
 def cut_record(log: Raw) -> None:
-    log.put(P, log.value(P)[:35])
+    log.values[P] = log.values[P][:35]
 
 
 def delete(log: Raw) -> None:
-    log.drop(P)
+    del log.values[P]
 
 
 def take_out(log: Raw) -> None:
@@ -58,16 +59,21 @@ def take_out_near_the_end(log: Raw) -> None:
 
 
 def put_in_again(log: Raw) -> None:
-    log.put_in(P, log.value(P - 10))
+    log.put_in(P, log.values[P - 10])
 
 
 def put_in_like_one(log: Raw) -> None:
-    record = log.value(P)[32:]
+    record = log.values[P][32:]
     log.put_in(P, signed(record[:-1] + bytes((record[-1] ^ 1,))))
 
 
 def append(log: Raw) -> None:
-    log.put(HEAD + 1, signed(encode(Event(AgentSkillSet("2" * 32), "f" * 32, LATER_US)).data))
+    log.values[HEAD + 1] = signed(encode(Event(AgentSkillSet("2" * 32), "f" * 32, LATER_US)).data)
+
+
+def append_as_indexed(log: Raw) -> None:
+    append(log)
+    log.indexed = HEAD + 1
 
 
 def swap(log: Raw) -> None:
@@ -83,40 +89,40 @@ def swap_in_the_tail(log: Raw) -> None:
 
 
 def swap_alike(log: Raw) -> None:
-    assert log.labels(HEAD - 5) == log.labels(HEAD - 1)
+    assert labels(log, HEAD - 5) == labels(log, HEAD - 1)
     log.swap(HEAD - 5, HEAD - 1)
 
 
 def truncate(log: Raw) -> None:
     for position in range(HEAD - 5, HEAD + 1):
-        log.drop(position)
+        del log.values[position]
 
 
 def truncate_cleanly(log: Raw) -> None:
     for position in range(HEAD - 5, HEAD + 1):
         log.unindex(position)
-        log.drop(position)
+        del log.values[position]
 
 
 def change_node(log: Raw) -> None:
-    log.txn.put(node_key(1, 1), bytes(32), db=log.nodes)
+    log.put_node(1, 1, bytes(32))
 
 
 def delete_node(log: Raw) -> None:
-    log.txn.delete(node_key(1, 1), db=log.nodes)
+    log.drop_node(1, 1)
 
 
 def rewrite(log: Raw) -> None:
-    record = log.value(P)[32:]
-    log.put(P, signed(record[:-1] + bytes((record[-1] ^ 1,))))
+    record = log.values[P][32:]
+    log.values[P] = signed(record[:-1] + bytes((record[-1] ^ 1,)))
 
 
 def drop_entry(log: Raw) -> None:
-    assert log.txn.delete(log.labels(P)[0], key_of(P), db=log.index)
+    log.index[labels(log, P)[0]].remove(P)
 
 
 def add_entry(log: Raw) -> None:
-    log.txn.put(b"\x01nobody", key_of(P), db=log.index)
+    log.index[tag_label("nobody")].add(P)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +136,8 @@ def add_entry(log: Raw) -> None:
         (take_out_near_the_end, "delete", "event", HEAD - 1, HEAD - 2),
         (put_in_again, "insert", "event", P, P - 1),
         (put_in_like_one, "insert", "event", P, P - 1),
-        (append, "insert", "event", HEAD + 1, HEAD),
+        (append, "flip", "fold", HEAD + 1, HEAD),
+        (append_as_indexed, "insert", "event", HEAD + 1, HEAD),
         (swap, "reorder", "event", P, P - 1),
         (swap_neighbours, "reorder", "event", P, P - 1),
         (swap_in_the_tail, "reorder", "event", HEAD - 4, HEAD - 5),
@@ -204,8 +211,8 @@ def test_a_log_made_anew_without_its_end_is_clean_and_says_that_it_could_be_so(c
 
 def test_several_damages_are_all_told_and_what_follows_from_them_is_not(chat_copy: Path) -> None:
     with raw(chat_copy) as log:
-        log.put(10, flip(log.value(10), 40))
-        log.put(P, flip(log.value(P), 0))
+        log.values[10] = flip(log.values[10], 40)
+        log.values[P] = flip(log.values[P], 0)
     with History.open(chat_copy) as history:
         report = verify(history)
     assert [(f.kind, f.part, f.position) for f in report.findings] == [(Kind.FLIP, Part.EVENT, 10)]

@@ -15,6 +15,7 @@ from events.codec import StoredEvent, encode, event_of, split
 from events.errors import CorruptLogError, StoreError
 from events.event import BODIES, Event
 from events.stores import DiskKnowledgeStore, LogRecorder, MemoryKnowledgeStore
+from events.stores.lmdb_chunks import key_of, pack
 from hub import Hub
 from hub.testing import MockClock
 from tests.spec.stage import OpenHub, Stage
@@ -96,11 +97,12 @@ def newer() -> bytes:
 def plant(store: LogRecorder, record: bytes) -> None:
     """Append a record that today's code would not write."""
     position = store.append([StoredEvent("agent.unregistered", GONE)])
+    leaf = store.leaf_hash(position)
     if isinstance(store, MemoryKnowledgeStore):
         store._records[-1] = record
     elif isinstance(store, DiskKnowledgeStore) and (environment := store._environment) is not None:
-        row = store.leaf_hash(position) + record
-        environment.write(lambda txn: txn.put(position.to_bytes(8, "big"), row, db=environment.dbs.events), None)
+        chunk = pack([record], [leaf])
+        environment.write(lambda txn: txn.put(key_of(position), chunk, db=environment.dbs.events), None)
 
 
 @pytest.mark.parametrize(

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import lmdb
 import pytest
 
 from events.errors import CorruptLogError
 from events.stores.conformance import sample_events, sample_queries
 from events.stores.lmdb import LmdbRecorder
-from events.stores.lmdb_index import key_of, node_key
-
-
-class Raw:
-    """The log's databases, open for damage."""
-
-    def __init__(self, env: lmdb.Environment, txn: lmdb.Transaction[bytes]) -> None:
-        self.txn = txn
-        self.events, self.index, self.nodes = (env.open_db(name, txn) for name in (b"events", b"index", b"nodes"))
-
-    def value(self, position: int) -> bytes:
-        value = self.txn.get(key_of(position), db=self.events)
-        assert value is not None
-        return value
-
-    def put(self, position: int, value: bytes) -> None:
-        self.txn.put(key_of(position), value, db=self.events)
-
-
-@contextmanager
-def damaged(path: Path) -> Iterator[Raw]:
-    with lmdb.open(os.fspath(path), max_dbs=4) as env, env.begin(write=True) as txn:
-        yield Raw(env, txn)
+from events.stores.query import tag_label, type_label
+from tests.support.damage import Raw, flip, raw
 
 
 @pytest.fixture
@@ -47,41 +23,37 @@ def recorder(tmp_path: Path) -> Iterator[LmdbRecorder]:
     made.close()
 
 
-def flip(value: bytes, at: int) -> bytes:
-    return value[:at] + bytes((value[at] ^ 1,)) + value[at + 1 :]
+def damage_record(log: Raw) -> None:
+    log.values[8] = flip(log.values[8], len(log.values[8]) - 1)
 
 
-def damage_record(raw: Raw) -> None:
-    raw.put(8, flip(raw.value(8), len(raw.value(8)) - 1))
+def damage_leaf(log: Raw) -> None:
+    log.values[8] = flip(log.values[8], 0)
 
 
-def damage_leaf(raw: Raw) -> None:
-    raw.put(8, flip(raw.value(8), 0))
+def damage_shape(log: Raw) -> None:
+    log.values[8] = log.values[8][:32] + b"\xc1"
 
 
-def damage_shape(raw: Raw) -> None:
-    raw.put(8, raw.value(8)[:32] + b"\xc1")
+def delete_event(log: Raw) -> None:
+    del log.values[8]
 
 
-def delete_event(raw: Raw) -> None:
-    raw.txn.delete(key_of(8), db=raw.events)
+def delete_index(log: Raw) -> None:
+    log.index[type_label("posted")].remove(8)
 
 
-def delete_index(raw: Raw) -> None:
-    raw.txn.delete(b"\x00posted", key_of(8), db=raw.index)
+def stray_index(log: Raw) -> None:
+    log.index[tag_label("nobody")].add(8)
 
 
-def stray_index(raw: Raw) -> None:
-    raw.txn.put(b"\x01nobody", key_of(8), db=raw.index)
+def swap_index(log: Raw) -> None:
+    delete_index(log)
+    stray_index(log)
 
 
-def swap_index(raw: Raw) -> None:
-    delete_index(raw)
-    stray_index(raw)
-
-
-def damage_node(raw: Raw) -> None:
-    raw.txn.put(node_key(1, 1), bytes(32), db=raw.nodes)
+def damage_node(log: Raw) -> None:
+    log.put_node(1, 1, bytes(32))
 
 
 @pytest.mark.parametrize(
@@ -113,8 +85,8 @@ def damage_node(raw: Raw) -> None:
     ],
 )
 def test_each_kind_of_damage(recorder: LmdbRecorder, damage: Callable[[Raw], None], sentences: list[str]) -> None:
-    with damaged(Path(recorder.path)) as raw:
-        damage(raw)
+    with raw(Path(recorder.path)) as log:
+        damage(log)
     recorder.open(readonly=True)
     found = list(recorder.check_indexes())
     assert found[: len(sentences)] == [sentence.format(path=recorder.path) for sentence in sentences]
@@ -123,9 +95,9 @@ def test_each_kind_of_damage(recorder: LmdbRecorder, damage: Callable[[Raw], Non
 
 
 def test_the_last_events_are_missing(recorder: LmdbRecorder) -> None:
-    with damaged(Path(recorder.path)) as raw:
+    with raw(Path(recorder.path)) as log:
         for position in range(300, 601):
-            raw.txn.delete(key_of(position), db=raw.events)
+            del log.values[position]
     recorder.open(readonly=True)
     assert recorder.head == 299
     assert "the tree" not in " ".join(recorder.check_indexes())
@@ -135,8 +107,8 @@ def test_the_last_events_are_missing(recorder: LmdbRecorder) -> None:
 
 
 def test_reading_damage_names_the_position(recorder: LmdbRecorder) -> None:
-    with damaged(Path(recorder.path)) as raw:
-        damage_shape(raw)
+    with raw(Path(recorder.path)) as log:
+        damage_shape(log)
     with pytest.raises(CorruptLogError) as caught:
         list(recorder.scan())
     assert (caught.value.position, caught.value.path) == (8, recorder.path)
@@ -144,16 +116,16 @@ def test_reading_damage_names_the_position(recorder: LmdbRecorder) -> None:
 
 
 def test_an_index_that_points_nowhere_is_named(recorder: LmdbRecorder) -> None:
-    with damaged(Path(recorder.path)) as raw:
-        delete_event(raw)
+    with raw(Path(recorder.path)) as log:
+        delete_event(log)
     with pytest.raises(CorruptLogError) as caught:
         list(recorder.scan(sample_queries()[8]))
     assert caught.value.position == 8
 
 
 def test_a_tree_that_lacks_a_node_is_named(recorder: LmdbRecorder) -> None:
-    with damaged(Path(recorder.path)) as raw:
-        raw.txn.delete(node_key(1, 0), db=raw.nodes)
+    with raw(Path(recorder.path)) as log:
+        log.drop_node(1, 0)
     recorder.open(readonly=True)
     with pytest.raises(CorruptLogError, match="lacks nodes of tile level 1"):
         recorder.root()

@@ -232,7 +232,6 @@ def test_an_environment_that_cannot_be_opened_again_is_tried_again(
 def test_a_mistake_of_our_own_fails_the_batch_and_not_the_thread(
     recorder: LmdbRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lmdb_writer, "node_key", None)
     monkeypatch.setattr(lmdb_writer, "key_of", None)
     with pytest.raises(TypeError):
         recorder.append(sample_events(1))

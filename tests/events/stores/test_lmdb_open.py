@@ -54,7 +54,7 @@ def test_the_header_is_the_table_in_the_docstring(log: Path) -> None:
         header = txn.get(b"header", db=env.open_db(b"meta", txn, create=False))
     assert header is not None
     assert header[:8] == b"ledgrhub"
-    assert struct.unpack(">II", header[8:16]) == (1, 0)
+    assert struct.unpack(">II", header[8:16]) == (2, 0)
     assert header[16:32].hex() == "0123456789abcdef" * 2
     assert header[32:] == b"\x0dledgerhub 0.1\x06record"
 
@@ -137,6 +137,14 @@ def test_an_unknown_format_names_the_version_that_reads_it(log: Path, readonly: 
         == f"the log {log} has format 7, which this version does not know: open it with ledgerhub 9.9 or later"
     )
     assert error.format == 7
+
+
+def test_a_format_of_before_the_first_release_is_refused_by_name(log: Path) -> None:
+    """LOG-7: nobody was given such a log, so nothing reads one."""
+    put_header(log, lambda header: header[:8] + struct.pack(">I", 1) + header[12:])
+    error = refusal(log)
+    assert str(error) == f"the log {log} has format 1, of a version before the first release: make the log anew"
+    assert error.format == 1
 
 
 def test_an_unknown_flag_is_named(log: Path) -> None:

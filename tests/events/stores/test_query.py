@@ -83,7 +83,7 @@ def test_a_query_that_matches_all_has_no_items() -> None:
         is items_of(DCBQuery([DCBQueryItem(types=["a"]), DCBQueryItem()]))
         is None
     )
-    assert items_of(DCBQuery([DCBQueryItem(types=["a", "a"], tags=["b"])])) == [([b"\x00a"], [b"\x01b"])]
+    assert items_of(DCBQuery([DCBQueryItem(types=["a", "a"], tags=["b"])])) == [([b"\x00\x01a"], [b"\x01\x01b"])]
     assert END > 2**63
 
 
