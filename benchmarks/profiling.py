@@ -2,7 +2,7 @@
 
 First without a profiler: seconds by the clock, and CPU seconds of the event loop's thread and of the others (the log's
 writer). Then under cProfile, which sees the event loop's thread alone and makes small functions look dearer than they
-are: what counts there is the order.
+are: what counts there is the order. Last the bytecode instructions by file, which are the same on every run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.instructions import count_instructions
 from benchmarks.network import Network
 from hub import DiskKnowledgeStore
 
 SENDERS, EACH = 64, 50
+COUNTED_EACH = 5
 SHOWN = 40
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +44,8 @@ class Profile(NamedTuple):
     loop_s: float
     others_s: float
     functions: tuple[Spent, ...]
+    instructions: dict[str, float]
+    """Bytecode instructions per post, by file."""
 
 
 async def profile(folder: Path, each: int) -> Profile:
@@ -55,8 +59,14 @@ async def profile(folder: Path, each: int) -> Profile:
     profiler.enable()
     await network.post(each)
     profiler.disable()
+    ran = await count_instructions(network, COUNTED_EACH)
     await network.close()
-    return Profile(each * SENDERS, clock_s, loop_s, process_s - loop_s, tuple(_functions(pstats.Stats(profiler))))
+    files: dict[str, float] = {}
+    for code, count in ran.items():
+        name = short(code.co_filename)
+        files[name] = files.get(name, 0.0) + count / (COUNTED_EACH * SENDERS)
+    functions = tuple(_functions(pstats.Stats(profiler)))
+    return Profile(each * SENDERS, clock_s, loop_s, process_s - loop_s, functions, files)
 
 
 def _functions(stats: pstats.Stats) -> Iterator[Spent]:
@@ -90,6 +100,13 @@ def table(spent: Iterable[Spent], posts: int) -> str:
     return "\n".join(lines)
 
 
+def instruction_table(files: dict[str, float]) -> str:
+    """Instructions per post by file, most first, as a markdown table."""
+    rows = sorted(files.items(), key=lambda row: -row[1])
+    lines = ["| instructions | where |", "|---:|---|", f"| {sum(files.values()):,.0f} | all |"]
+    return "\n".join(lines + [f"| {count:,.0f} | `{name}` |" for name, count in rows[:SHOWN] if count >= 1])
+
+
 def main(each: int) -> None:
     """Print the profile as markdown."""
     with tempfile.TemporaryDirectory(prefix="ledgerhub-profile-") as folder:
@@ -98,6 +115,7 @@ def main(each: int) -> None:
     print(f"{found.posts:,} posts of {SENDERS} senders, durable: {1e6 / clock:,.0f} posts/s unprofiled.")
     print(f"Per post: {clock:.0f} µs by the clock; CPU {loop:.0f} µs on the event loop, {others:.0f} µs beside it.")
     print(f"\n{table(found.functions, found.posts)}\n\n{table(by_module(found.functions), found.posts)}")
+    print(f"\n{instruction_table(found.instructions)}")
 
 
 if __name__ == "__main__":
