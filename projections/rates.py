@@ -34,6 +34,10 @@ class Rates:
         wait_us = times[-cap] + WINDOW_US - now_us
         return wait_us / 1_000_000 if wait_us > 0 else None
 
+    def times(self, agent_id: str) -> tuple[int, ...]:
+        """Return when an agent sent what its window holds, oldest first; O(those)."""
+        return tuple(self._times.get(agent_id, ()))
+
     def _capped(self, event: Event) -> None:
         body: AgentRegistered | AgentRuleSet = event.body
         cap = body.rule.get("rate", {}).get("envelopes_per_minute", 0)

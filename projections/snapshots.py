@@ -80,6 +80,11 @@ def save(folder: Path, state: HubState | Taken, recorder: LogRecorder, fingerpri
     return path
 
 
+def positions(folder: Path) -> list[int]:
+    """Return where there are checkpoints, usable or not, in ascending order."""
+    return sorted(int(path.stem) for path in folder.glob("*.checkpoint") if path.stem.isdigit())
+
+
 def newest(folder: Path, recorder: LogRecorder, fingerprint: str, until: int) -> dict[str, Any] | None:
     """Return the newest usable checkpoint at or before ``until``, or None; O(its size)."""
     for path in sorted(folder.glob("*.checkpoint"), reverse=True):

@@ -1,10 +1,17 @@
 """Ask a log what happened, and why: ``History`` is the library, ``replay`` the command."""
 
 import hub as _hub  # noqa: F401  (first: it checks that the packages below are ledgerhub's own)
+from replay.bisect import Search, Way, bisect
+from replay.blame import Setting, blame
 from replay.damage import Finding, Kind, Part
+from replay.diff import PathChange, diff
+from replay.differences import ABSENT, Difference
 from replay.diverge import Divergence, diverge
-from replay.errors import QuestionError
+from replay.effects import Effect
+from replay.errors import AbsentError, QuestionError
+from replay.expressions import Expression
 from replay.history import Evidence, History, Rebuilt
+from replay.impact import Impact, impact
 from replay.query import Query
 from replay.state import look
 from replay.story import Step, Story, story
@@ -13,24 +20,38 @@ from replay.whatif import Change, Variants, whatif
 from replay.why import Chain, Link, causes, why
 
 __all__ = [
+    "ABSENT",
+    "AbsentError",
     "Chain",
     "Change",
+    "Difference",
     "Divergence",
+    "Effect",
     "Evidence",
+    "Expression",
     "Finding",
     "History",
+    "Impact",
     "Kind",
     "Link",
     "Part",
+    "PathChange",
     "Query",
     "QuestionError",
     "Rebuilt",
     "Report",
+    "Search",
+    "Setting",
     "Step",
     "Story",
     "Variants",
+    "Way",
+    "bisect",
+    "blame",
     "causes",
+    "diff",
     "diverge",
+    "impact",
     "look",
     "story",
     "verify",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from events.agents import AgentRegistered
@@ -19,12 +20,14 @@ from hub.catalogue import Catalogue
 from hub.loading import checkpoint_folder, restored
 from hub.protocols import default_adapters
 from hub.protocols.base import SessionAdapter
+from projections.archive import fold_session
 from projections.audit import AuditRecord, audit_record, query_for
+from projections.sessions import SessionRecord
 from projections.state import HubState
 from projections.wal import wal_envelope
 from replay.checkpoint import Standing, newest, standing
 from replay.errors import AbsentError, QuestionError
-from replay.names import Names
+from replay.names import REMEMBERED, Names
 from replay.points import find_agents, find_session, last_position, parse_point
 from replay.query import PROGRESS_EVENTS, Query, Selection, select
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from hub.hub import Hub
     from replay.commands import Recorded
 
+ENDED_REMEMBERED = 8
+"""Ended sessions kept folded."""
 Progress = Callable[[int], None]
 """Told how many events were read so far."""
 
@@ -81,6 +86,10 @@ class History:
         for adapter in default_adapters() if adapters is None else adapters:
             self.catalogue.register_adapter(adapter)
         self.head = self.log.head
+        # What was found up to a head stays so: a fold that looks at it at each event finds it once.
+        self._session_id = lru_cache(REMEMBERED)(lambda head, session: find_session(self.log, head, session).id)
+        self._agent_ids = lru_cache(REMEMBERED)(lambda head, agent: find_agents(self.log, agent))
+        self._ended = lru_cache(ENDED_REMEMBERED)(self._fold_ended)
 
     @classmethod
     def open(
@@ -165,7 +174,7 @@ class History:
 
     def session_id(self, session: str) -> str:
         """Return the id of the session meant by a beginning of it or ``@N``; QuestionError for none, or several."""
-        return find_session(self.log, self.head, session).id
+        return self._session_id(self.head, session)
 
     def start_us(self) -> int:
         """Return the time of the first event in microseconds since 1970, 0 for an empty log; O(log n)."""
@@ -206,6 +215,28 @@ class History:
             if idle is not None:
                 idle()
             waiting.wait(POLL_INTERVAL_S)
+
+    def causes(self, point: str | int) -> Iterator[Event]:
+        """Give what led to the event at a point, nearest first: the events that are named as causes; O(log² n) each.
+
+        ``replay.why`` goes on where an event names none.
+        """
+        event = self.event(point)
+        while event.cause is not None and (cause := self.log.find(event.cause)) is not None:
+            if cause.position >= event.position:
+                return  # what claims to be caused by the future is not followed
+            yield cause
+            event = cause
+
+    def effects(self, point: str | int) -> Iterator[Event]:
+        """Give the events that name the one at a point as their cause, oldest first.
+
+        They are looked for among those that share a session or an agent with it: O(what follows under its tags).
+        ``replay.impact`` gives all that depends on it.
+        """
+        from replay.effects import Effects  # noqa: PLC0415  (it reads histories)
+
+        return (effect.event for effect in Effects(self, self.event(point), direct=True))
 
     def wal(self, session: str, since: int = 0, until: int | None = None) -> Iterator[tuple[Event, Envelope]]:
         """Give the slice ``[since:until]`` of a session's write-ahead log with the events behind it (ENV-5, ENV-6)."""
@@ -255,12 +286,7 @@ class History:
             state = HubState(self.catalogue)
         checkpoint = state.position
         events = self.log.read(after=checkpoint, until=position, content=False)
-        try:
-            state.replay(_told(events, progress) if progress else events)
-        except NetworkError:
-            raise
-        except Exception as error:
-            raise self._unfoldable(state.position + 1, error) from error
+        self.fold(state, _told(events, progress) if progress else events)
         if state.position != position:
             missing = state.position + 1
             message = f"the log {self.path} has no event at position {missing}: run replay verify"
@@ -302,10 +328,35 @@ class History:
 
         return await fork(self, point, **options)
 
+    def fold(self, state: HubState, events: Iterable[Event]) -> None:
+        """Fold events of this log into a state, in order.
+
+        Raises:
+            StoreError: an event that this library does not know.
+            CorruptLogError: an event that does not follow on the state, or cannot be folded.
+        """
+        try:
+            state.replay(events)
+        except NetworkError:
+            raise
+        except Exception as error:
+            raise self._unfoldable(state.position + 1, error) from error
+
     def _unfoldable(self, position: int, error: Exception) -> CorruptLogError:
         what = f"{type(error).__name__}: {error}"
         message = f"the event at position {position} of {self.path} cannot be folded ({what}): run replay verify"
         return CorruptLogError(message, position=position, path=self.path)
+
+    def ended_session(self, session_id: str) -> SessionRecord | None:
+        """Return an ended session as the archive folds it, or None; O(its events), once for the latest ones asked."""
+        return self._ended(self.head, session_id)
+
+    def _fold_ended(self, head: int, session_id: str) -> SessionRecord | None:
+        return fold_session(self.log, session_id, self.catalogue, until=head)
+
+    def agent_ids(self, agent: str) -> tuple[str, ...]:
+        """Return the ids of all agents, live or gone, with this id or ever with this name; QuestionError for none."""
+        return self._agent_ids(self.head, agent)
 
     def agent_at(self, state: HubState, agent: str) -> str:
         """Return the id of the agent that an id or name stood for in a state.
@@ -316,7 +367,7 @@ class History:
         """
         agent_id = state.registry.resolve(agent)
         if agent_id is None:
-            ids = find_agents(self.log, agent)
+            ids = self.agent_ids(agent)
             when = "; ".join(self._life(agent_id) for agent_id in ids[-3:])
             raise AbsentError(f"{agent!r} was not registered at @{state.position}: {when}")
         return agent_id

@@ -37,7 +37,8 @@ NAMES_COMPARED_MAX = 1000
 """Among how many of the latest names a close one is looked for."""
 
 _POSITION = re.compile(r"@(\d{1,18})")
-_AGO = re.compile(r"-(\d{1,12}[smhd])")
+AGO = re.compile(r"-(\d{1,12}[smhd])")
+"""How long before the log's last event."""
 _ID = re.compile(r"[0-9a-f]{1,32}")
 _FORMS = "write @123, an event's id or its beginning, a time such as 2026-08-21T10:00Z, -15m, or head"
 
@@ -64,7 +65,7 @@ def parse_point(log: EventLog, head: int, text: str) -> Point:
         return Point(head)
     if match := _POSITION.fullmatch(text):
         return Point(_within(int(match[1]), head))
-    if match := _AGO.fullmatch(text):
+    if match := AGO.fullmatch(text):
         return Point(None, _end_us(log, head) - _duration_us(match[1]))
     if _ID.fullmatch(text.lower()):
         return Point(_with_id(log, head, text.lower()).position)

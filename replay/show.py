@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
 import msgpack
 from eventsourcing.dcb.api import DCBEvent
 
 from events.codec import leaf_bytes, split
 from events.event import Event
-from events.log import tagged
 from events.merkle import leaf_hash, verify_inclusion
+from replay.effects import Effects
 from replay.history import History
 
 EFFECTS_READ_MAX = 10_000
-"""Effects are looked for among so many events that follow under the event's own tags."""
+"""Effects are looked for among so many events that follow under the tags of the event and its effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +58,18 @@ def detail(history: History, point: str | int) -> Detail:
     stored = recorder.get(position)
     assert stored is not None
     leaf, proof = recorder.leaf_hash(position), recorder.inclusion_proof(position, history.head)
-    effects, complete = _effects(history, event)
+    found = Effects(history, event, EFFECTS_READ_MAX, direct=True)
+    effects = tuple(effect.event for effect in found)
     return Detail(
         event=event,
         stored=stored,
         stored_version=msgpack.unpackb(split(stored.data, position)[0])[0],
         cause=log.find(event.cause) if event.cause else None,
         effects=effects,
-        effects_complete=complete,
+        effects_complete=found.complete,
         leaf=leaf,
         leaf_holds=leaf_hash(leaf_bytes(stored.data)) == leaf,
         size=history.head,
         proof=tuple(proof),
         proven=verify_inclusion(leaf, position - 1, history.head, proof, recorder.root(history.head)),
     )
-
-
-def _effects(history: History, event: Event) -> tuple[tuple[Event, ...], bool]:
-    """Effects share a session with their cause where it has one, else an agent."""
-    tags = [tag for tag in event.tags if tag.startswith("session:")] or list(event.tags)
-    found: dict[int, Event] = {}
-    complete = True
-    for tag in tags:
-        following = history.log.read(tagged(tag), after=event.position, until=history.head)
-        found |= {later.position: later for later in islice(following, EFFECTS_READ_MAX) if later.cause == event.id}
-        complete = complete and next(following, None) is None
-    return tuple(found[position] for position in sorted(found)), complete

@@ -12,13 +12,14 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, NamedTuple
 
+from events.event import Event
 from events.log import tagged
 from events.tasks import TERMINAL, TaskProgressed, TaskStarted
 from events.values.base import plain
 from events.values.frozen import thaw
 from events.values.session import SessionMetadata
 from events.values.times import iso
-from projections.archive import fold_session, task_snapshot
+from projections.archive import task_snapshot
 from projections.inboxes import Pending
 from projections.registry import AgentRecord
 from projections.sessions import SessionRecord
@@ -44,6 +45,10 @@ class Fields(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._fields)
+
+
+class Keyed(dict[str, Any]):
+    """A mapping whose keys come and go, as those of capabilities do."""
 
 
 def whole(value: Any) -> Any:
@@ -173,8 +178,8 @@ def _body(history: History, position: int) -> Any:
     return event.body
 
 
-def _stats(state: HubState, agent_id: str) -> dict[str, Any]:
-    return {capability: stat.to_dict() for capability, stat in state.observed.of(agent_id).items()}
+def _stats(state: HubState, agent_id: str) -> Keyed:
+    return Keyed({capability: stat.to_dict() for capability, stat in state.observed.of(agent_id).items()})
 
 
 def _observed(state: HubState) -> dict[str, Any]:
@@ -204,8 +209,8 @@ def _sessions(state: HubState) -> dict[str, Any]:
 def _session(history: History, state: HubState, key: str) -> Fields:
     session_id = key if key in state.sessions.live else history.session_id(key)
     record = state.sessions.live.get(session_id)
-    if record is None:
-        record = fold_session(history.log, session_id, history.catalogue, until=state.position)
+    if record is None and session_id <= state.last_id:  # ids ascend with positions: it was there, so it has ended
+        record = history.ended_session(session_id)
     if record is None:
         created = history.event(session_id).position
         raise AbsentError(f"the session {key!r} did not exist at @{state.position}: it was created by @{created}")
@@ -234,7 +239,8 @@ def _session_record(state: HubState, record: SessionRecord) -> Fields:
 
 
 def _of(metadata: SessionMetadata, name: str) -> Any:
-    return plain(getattr(metadata, name))
+    value = plain(getattr(metadata, name))
+    return str(value) if isinstance(value, str) else value  # not an enum, whose repr is another
 
 
 # Inboxes, rates, tasks, refusals.
@@ -264,15 +270,15 @@ def _places(places: Mapping[str, Pending]) -> list[dict[str, Any]]:
 
 
 def _rates(state: HubState) -> dict[str, Any]:
-    windows = state.rates.dump()
-    return {
-        record.passport.name: [iso(at_us) for at_us in windows.get(agent_id, (0, ()))[1]]
-        for agent_id, record in state.registry.agents.items()
-    }
+    return {record.passport.name: _sent(state, agent_id) for agent_id, record in state.registry.agents.items()}
 
 
 def _rate(history: History, state: HubState, key: str) -> Any:
-    return _rates(state)[state.registry.agents[history.agent_at(state, key)].passport.name]
+    return _sent(state, history.agent_at(state, key))
+
+
+def _sent(state: HubState, agent_id: str) -> list[str]:
+    return [iso(at_us) for at_us in state.rates.times(agent_id)]
 
 
 def _tasks(state: HubState) -> dict[str, Any]:
@@ -288,18 +294,17 @@ def _tasks(state: HubState) -> dict[str, Any]:
 
 
 def _task(history: History, state: HubState, key: str) -> dict[str, Any]:
-    found = {
-        kind: event
-        for event in history.log.read(tagged(f"task:{key}"), until=state.position)
-        for kind in (TaskStarted, TaskProgressed, TERMINAL)
-        if isinstance(event.body, kind)
-    }
-    if TaskStarted not in found:
-        started = next(history.log.read(tagged(f"task:{key}"), limit=1), None)
-        if started is not None:
-            raise AbsentError(f"the task {key!r} was not there at @{state.position}: it started at @{started.position}")
+    def latest(*types: type) -> Event | None:
+        query = tagged(f"task:{key}", types=types)
+        return next(history.log.read(query, until=state.position, backwards=True, limit=1), None)
+
+    started = latest(TaskStarted)
+    if started is None:
+        first = next(history.log.read(tagged(f"task:{key}"), limit=1), None)
+        if first is not None:
+            raise AbsentError(f"the task {key!r} was not there at @{state.position}: it started at @{first.position}")
         raise QuestionError(f"there is no task {key!r} in this log: replay log --type task.started lists them")
-    return task_snapshot(found[TaskStarted], found.get(TaskProgressed), found.get(TERMINAL)).to_dict()
+    return task_snapshot(started, latest(TaskProgressed), latest(*TERMINAL)).to_dict()
 
 
 def _denials(state: HubState) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from replay.checkpoint import read_key
 from replay.errors import QuestionError
 from replay.finding import find_log
 from replay.history import History
+from replay.points import AGO
 from replay.render.screen import Screen
 
 CLEAN, FOUND, USAGE, CORRUPT = 0, 1, 2, 3
@@ -92,6 +93,26 @@ _OF_SCREENS: Sequence[Callable[[Any], Any]] = (
     click.option("--no-pager", is_flag=True, help="Do not page on a terminal."),
     click.option("--debug", is_flag=True, help="Show where in the program an error came from."),
 )
+
+
+class PointCommand(click.Command):
+    """A command that takes points as arguments: ``-2h`` is one, and not the option ``-h`` among others."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; what looks like a time ago is marked meanwhile, so that it is not taken for options."""
+        rest = super().parse_args(ctx, [f"{_MARK}{arg}" if AGO.fullmatch(arg) else arg for arg in args])
+        ctx.params = {name: _unmarked(value) for name, value in ctx.params.items()}
+        return rest
+
+
+_MARK = "\0"
+"""No argument can hold it."""
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_unmarked, value))
+    return value.removeprefix(_MARK) if isinstance(value, str) else value
 
 
 class Commands(click.Group):

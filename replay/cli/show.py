@@ -10,7 +10,7 @@ import click
 from events.event import Event
 from events.values.frozen import thaw
 from events.values.times import iso
-from replay.cli.common import Asked, asks
+from replay.cli.common import Asked, PointCommand, asks
 from replay.cli.rows import event_json
 from replay.render.sentences import sentence
 from replay.render.text import offset, printable
@@ -20,9 +20,7 @@ from replay.show import Detail, detail
 BYTES_A_LINE = 32
 
 
-@click.command(
-    "show", short_help="One event in full, with its proof.", context_settings={"ignore_unknown_options": True}
-)  # -15m is a point
+@click.command("show", cls=PointCommand, short_help="One event in full, with its proof.")
 @click.argument("point")
 @click.option("--raw", is_flag=True, help="The stored bytes, too, in hex.")
 @asks

@@ -9,7 +9,7 @@ import click
 
 from events.event import Event
 from events.values.times import iso
-from replay.cli.common import Asked, asks
+from replay.cli.common import Asked, PointCommand, asks
 from replay.render.chain import chain_lines, link_lines, total_lines
 from replay.render.sentences import sentence
 from replay.why import Link, causes, why
@@ -18,9 +18,7 @@ SHOWN_LINKS = 10
 """How many links a person is shown at each end of a long chain."""
 
 
-@click.command(
-    "why", short_help="What led to an event, back to where it began.", context_settings={"ignore_unknown_options": True}
-)  # -15m is a point
+@click.command("why", cls=PointCommand, short_help="What led to an event, back to where it began.")
 @click.argument("point")
 @click.option("--all", "every", is_flag=True, help=f"Every link, not only {SHOWN_LINKS} at each end of a long chain.")
 @asks

@@ -17,9 +17,9 @@ sessions)``
 ``and or not in == != < <= > >=``     as in Python; also ``+ - * / // %``, ``a if b else c``, lists and literals
 ====================================  ==========================================================================
 
-What is not there gives None: an agent before it registered, a session before it was asked for, ``x["key"]`` without
-such a key, and every field of None. None is neither above nor below anything. A field that does not exist, an agent
-that never registered, a comparison of text with a number are errors, told in one sentence.
+What is not there gives None: an agent before it registered, a session before it was asked for, a capability not seen
+yet, ``x["key"]`` without such a key, and every field of None. None is neither above nor below anything. A field that
+does not exist, an agent that never registered, a comparison of text with a number are errors, told in one sentence.
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ from typing import Any
 from projections.state import HubState
 from replay.errors import AbsentError, QuestionError
 from replay.history import History
-from replay.state import COLLECTIONS, whole
+from replay.state import COLLECTIONS, Keyed, whole
 
 STEPS_MAX = 2_000_000
 """How many nodes one evaluation may work out: ``any`` over many things counts each."""
 POSITION = "position"
+_BY_AGENT = frozenset({"agents", "inboxes", "observed", "rates"})
 INBOX = "inbox"
 
 
@@ -55,6 +56,9 @@ class _Evaluation:
         """Return one thing of a collection, None when it is not there in this state."""
         if not isinstance(key, str):
             raise QuestionError(f"{collection}[{key!r}] names nothing: give a name or an id as text")
+        if collection in _BY_AGENT and self.state.registry.resolve(key) is None:
+            self.history.agent_ids(key)  # an agent that never was is a slip
+            return None
         try:
             return COLLECTIONS[collection].one(self.history, self.state, key)
         except AbsentError:
@@ -95,12 +99,12 @@ def _field(work: _Evaluation, node: ast.Attribute, names: Mapping[str, Any]) -> 
         return work.thing(of.name, node.attr)
     if not isinstance(of, Mapping):
         raise QuestionError(f"{ast.unparse(node.value)} is {_shown(of)}, which has no field {node.attr!r}")
-    if node.attr not in of:
+    if node.attr not in of and not isinstance(of, Keyed):
         has = f"it has {', '.join(map(str, of))}" if of else "it is empty"
         close = get_close_matches(node.attr, of, 1)
         hint = f"did you mean {close[0]}?" if close else has
         raise QuestionError(f"there is no field {node.attr!r} in {ast.unparse(node.value)}: {hint}")
-    return of[node.attr]
+    return of.get(node.attr)
 
 
 def _item(work: _Evaluation, node: ast.Subscript, names: Mapping[str, Any]) -> Any:
