@@ -40,7 +40,7 @@ VERBS = {
     "RecordDenial": "be refused",
 }
 STYLES = {Kind.REFUSED: "red", Kind.LET_IN: "green", Kind.NEW: "yellow", Kind.CHANGED: "yellow"}
-_TIMES = {"expires", "invite_due"}
+_TIMES = {"at", "expires", "invite_due"}
 _SESSION = re.compile(r"^sessions/([0-9a-f]{32})")
 
 

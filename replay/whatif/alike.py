@@ -34,10 +34,10 @@ def _said(event: Event, left_out: frozenset[str]) -> tuple[Any, ...]:
 
 
 def changed_fields(decided: Event, recorded: Event) -> dict[str, tuple[Any, Any]]:
-    """Return the fields that differ between an event and what it is now, as ``(was, now)``; counted ones aside."""
-    if type(decided.body) is not type(recorded.body):
-        return {"type": (recorded.type, decided.type)}
-    pairs = zip(recorded.body._fields, recorded.body, decided.body, strict=True)
+    """Return what differs between an event and what it is now, as ``(was, now)`` by field; what is counted aside."""
+    names = ("at_us", "actor", "cause")
+    pairs = [(name, getattr(recorded, name), getattr(decided, name)) for name in names]
+    pairs += zip(recorded.body._fields, recorded.body, decided.body, strict=True)
     return {name: (was, now) for name, was, now in pairs if was != now and name not in COUNTED}
 
 

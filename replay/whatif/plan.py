@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any, NamedTuple
 
 from events.errors import NetworkError
+from events.log import tagged
+from events.sessions import SessionCreated
 from events.values import Rule, SessionManifest
 from events.values.frozen import thaw
 from events.values.times import iso, parse_iso
@@ -22,6 +25,8 @@ from replay.points import find_agents
 from replay.whatif.changes import Change, Edit, assigned, at, built, editing, key_and_fields
 
 COLLECTIONS = ("agents", "expectations", "types", "sessions")
+LOOKED_MAX = 1000
+"""Among so many sessions behind the point the manifest of a type is looked for."""
 SEVERAL = "(several)"
 """Stands for what was where agents had different settings."""
 _EXPECTATION_FIELDS = ("name", "on_violation", "params", "applies_to")
@@ -79,23 +84,21 @@ class Plan:
         return rule
 
     def catalogue(self, base: Catalogue) -> Catalogue:
-        """Return a catalogue with the changed session types beside all that the base has.
-
-        Raises:
-            QuestionError: a changed type is none that a hub would take.
-        """
+        """Return a catalogue with the changed session types beside all that the base has."""
         changed = Catalogue()
         changed.evaluators.update(base.evaluators)
         changed.handlers.update(base.handlers)
         changed.adapters.update(base.adapters)
-        for session_type, edits in self.types.items():
+        for session_type in self.types:
             adapter = copy.copy(_newest(base, session_type))
-            adapter.manifest = _manifest(adapter.manifest, edits, f"types/{session_type}")
-            try:
-                changed.register_adapter(adapter)
-            except NetworkError as error:
-                raise QuestionError(error.message) from None
+            adapter.manifest = self.manifest(adapter.manifest)
+            changed.adapters[session_type, adapter.manifest.version] = adapter
         return changed
+
+    def manifest(self, manifest: SessionManifest) -> SessionManifest:
+        """Return what becomes of a session type's manifest; a change of what it does not have passes it by."""
+        edits = [_if_there(edit) for edit in self.types.get(manifest.type, [])]
+        return _manifest(manifest, edits, f"types/{manifest.type}") if edits else manifest
 
     def settle(self, record: SessionRecord, *, created_before: bool) -> bool:
         """Change a live session's record where it stands; says whether anything was."""
@@ -129,7 +132,6 @@ def make_plan(history: History, state: HubState, changes: Iterable[Change]) -> P
                 f"{change.path!r} cannot be set: paths begin with {', '.join(COLLECTIONS[:-1])} or {COLLECTIONS[-1]}"
             )
         _PLANNERS[collection](plan, history, state, rest, change)
-    plan.catalogue(history.catalogue)
     return plan
 
 
@@ -170,11 +172,12 @@ def _rule_of(history: History, state: HubState, agent_id: str) -> Rule | None:
 
 def _plan_expectation(plan: Plan, history: History, state: HubState, rest: Sequence[str], change: Change) -> None:
     session_type, fields = key_and_fields(rest, change, "expectations/TYPE/NAME.seconds")
-    adapter = _newest(history.catalogue, session_type)
+    logged = _as_logged(history, state, session_type)
     name, _, handler = fields[0].partition(":")
     edit = _expecting(session_type, name, handler, fields[1:], change.value)
-    was = thaw(adapter.manifest.to_dict())
+    was = thaw(logged.to_dict())
     now = edit(was)
+    _check_manifest(history.catalogue, _manifest(logged, [edit], f"expectations/{session_type}"))
     plan.types.setdefault(session_type, []).append(edit)
     plan.live_types.setdefault(session_type, []).append(_if_there(edit))
     for old, new in zip(was["expectations"], now["expectations"], strict=True):
@@ -233,10 +236,24 @@ def _plan_type(plan: Plan, history: History, state: HubState, rest: Sequence[str
         raise QuestionError(f"{change.path!r} is what a session type is found by, and cannot be set")
     where = f"types/{session_type}"
     edit = editing(fields, change.value, where)
-    manifest = _newest(history.catalogue, session_type).manifest
+    manifest = _as_logged(history, state, session_type)
     now = _manifest(manifest, [edit], where)
+    _check_manifest(history.catalogue, now)
     plan.types.setdefault(session_type, []).append(edit)
     plan.settings.append(Setting(change.path, at(manifest.to_dict(), fields), at(now.to_dict(), fields)))
+
+
+def _as_logged(history: History, state: HubState, session_type: str) -> SessionManifest:
+    """Return a type's manifest as sessions have it about the point, or as today's code has it; O(live + LOOKED_MAX)."""
+    today: SessionManifest = _newest(history.catalogue, session_type).manifest
+    live = (record.manifest for record in state.sessions.live.values())
+    created = history.log.read(
+        tagged(types=(SessionCreated,)), after=state.position, until=history.head, limit=LOOKED_MAX, content=False
+    )
+    later = (
+        SessionManifest.from_dict(thaw(e.body.manifest)) for e in created if e.body.manifest["type"] == session_type
+    )
+    return next((manifest for manifest in chain(live, later) if manifest.type == session_type), today)
 
 
 def _newest(catalogue: Catalogue, session_type: str) -> Any:

@@ -23,6 +23,7 @@ from replay.whatif.alike import leaves
 from replay.whatif.changes import Change
 from replay.whatif.plan import make_plan
 from replay.whatif.report import KEPT_MAX, Difference, Ending, PathChange, Report, Told
+from replay.whatif.types import Types
 from replay.whatif.world import Rules, World
 
 
@@ -108,7 +109,8 @@ class Variants:
         for adapter in self._adapters:
             catalogue.register_adapter(adapter)
         now = load_state(history.log, catalogue, self.point) if self._adapters else _copy(self._taken, catalogue)
-        return World(was, now, plan, history.log, Rules(catalogue, self._arbiter), report)
+        types = Types(catalogue, plan, frozenset(adapter.manifest.type for adapter in self._adapters))
+        return World(was, now, plan, history.log, Rules(catalogue, self._arbiter, types), report)
 
 
 def _copy(taken: Taken, catalogue: Catalogue) -> HubState:

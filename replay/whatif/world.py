@@ -45,10 +45,11 @@ from replay.whatif.deadlines import EXPECTATIONS, TASK, OtherDeadlines
 from replay.whatif.denied import probe
 from replay.whatif.plan import Plan
 from replay.whatif.report import Difference, Kind, Report
+from replay.whatif.types import Types
 
 ON_RECORD = (AccessDeniedError, AuthError, InboxFull)
 """Refusals that a hub puts on record (``hub.refusals``)."""
-_RULE = frozenset({"rule"})
+_RULE, _MANIFEST = frozenset({"rule"}), frozenset({"manifest"})
 _NEW_ID = "f" * 13
 
 
@@ -57,6 +58,7 @@ class Rules(NamedTuple):
 
     catalogue: Catalogue
     arbiter: Arbiter
+    types: Types
 
 
 class World:
@@ -84,7 +86,8 @@ class World:
     ) -> None:
         self.was, self.now, self.report = was, now, report
         self._plan, self._rules = plan, rules
-        self._then = Rules(was.catalogue, RuleBasedArbiter())  # type: ignore[arg-type]  # a state keeps it as what it needs
+        then: Any = was.catalogue  # a state knows it as what folds need of it
+        self._then = Rules(then, RuleBasedArbiter(), Types(then, Plan()))
         self._read, self._failed = wal_of(log), failed or _unheard
         self._gone: dict[str, int] = {}
         self._gone_places: dict[tuple[str, int], int] = {}
@@ -172,10 +175,11 @@ class World:
         return self._once(recorded._replace(events=(first, *named[1:])))
 
     def _once(self, recorded: Recorded) -> list[Event]:
+        opened = isinstance(recorded.command, CreateSession)
         return redecide(
             self.now,
             recorded,
-            catalogue=self._rules.catalogue,
+            catalogue=self._rules.types.of(recorded.events[0].body) if opened else self._rules.catalogue,
             arbiter=self._rules.arbiter,
             read_wal=self._read_wal,
             failed=self._failed,
@@ -195,9 +199,12 @@ class World:
 
     def _planned(self, recorded: Recorded) -> frozenset[str]:
         """What of the events differs because the plan says so, and is no difference therefore."""
-        if isinstance(recorded.command, Register | SetRule) and self._plan.rules:
-            return _RULE
-        return frozenset({"manifest"}) if isinstance(recorded.command, CreateSession) else frozenset()
+        command, body = recorded.command, recorded.events[0].body
+        if isinstance(command, Register | SetRule):
+            name = self.now.registry.name_of(body.agent_id) or ""
+            return _RULE if self._plan.concerns(body.agent_id, name) else frozenset()
+        changed = isinstance(command, CreateSession) and command.session_type in self._plan.types
+        return _MANIFEST if changed else frozenset()
 
     def _follow(self, decided: Sequence[Event], place: int) -> None:
         """Fold what was decided into the changed world, at a place of the recorded one."""

@@ -327,6 +327,26 @@ async def test_a_session_type_that_takes_fewer(stage: Stage) -> None:
     assert [path.path for path in found.report.paths if path.path.startswith("sessions/")]
 
 
+async def test_a_log_keeps_what_its_own_session_types_expected(stage: Stage) -> None:
+    class Patient(ConversationAdapter):
+        manifest = replace(
+            ConversationAdapter.manifest, expectations=[Expectation("max_silence", "auto_close", {"seconds": 60})]
+        )
+
+    stage.hub.register_adapter(Patient())
+    alice, bob = await stage.agents("alice", "bob")
+    session_id = await stage.open("conversation", alice, bob)
+    await stage.say(session_id, alice, "one")
+    await stage.wait(60)
+    assert told(stage) == [], "though today's conversations are more patient"
+    found = told(stage, "expectations/conversation/max_silence.seconds=30")
+    assert found.report.settings == [("expectations/conversation/max_silence:auto_close.seconds", 60, 30)]
+    assert [each.kind for each in found] == [Kind.NEW, Kind.UNDUE]
+    assert found.report.endings == [], "for the same reason, earlier"
+    found = told(stage, "expectations/conversation/max_silence.on_violation=audit")
+    assert [(end.was, end.now) for end in found.report.endings] == [("expectation_violated:max_silence", None)]
+
+
 async def test_a_task_ends_by_another_ttl(stage: Stage) -> None:
     alice, bob = await stage.agents("alice", "bob")
     session_id = await stage.open("conversation", alice, bob)
