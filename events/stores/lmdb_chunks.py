@@ -4,7 +4,7 @@ A commit is one chunk or a few, so that it costs a handful of calls however many
 gives the interpreter's lock away, and while another thread computes it takes a switch interval to get it back.
 
 LMDB puts a value of up to half a page beside others, and a larger one on pages of its own. So a chunk is cut where the
-pages that it takes are full, and only the last one of a commit may leave something of its page empty.
+pages that it takes are full, and what is left of a commit goes beside others if it is small enough.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from events.merkle import HASH_SIZE_BYTES
 
 PAGE_BYTES = 4096
 """LMDB's page where the system's has this size; where it is larger, chunks waste a little of it."""
-PAGES_MAX = 4
+PAGES_MAX = 8
 _PAGE_HEADER_BYTES = 16
 _SHARED_BYTES_MAX = 2022
 """The largest value, under a key of 8 bytes, that shares a page of 4096 bytes."""
+_SPARED_BYTES = 512
+"""So much of a page may stay empty where it spares a chunk of its own."""
 _COUNT_BYTES = _END_BYTES = 4
 _EACH_BYTES = _END_BYTES + HASH_SIZE_BYTES
 
@@ -59,7 +61,7 @@ def cut(records: Sequence[bytes]) -> Iterator[slice]:
         taken, left = ends[start], ends[last] - ends[start] + _COUNT_BYTES
         stop = last
         if left > _SHARED_BYTES_MAX:
-            pages = min(PAGES_MAX, max(1, (left + _PAGE_HEADER_BYTES) // PAGE_BYTES))
+            pages = min(PAGES_MAX, max(1, (left + _PAGE_HEADER_BYTES + _SPARED_BYTES) // PAGE_BYTES))
             room = pages * PAGE_BYTES - _PAGE_HEADER_BYTES - _COUNT_BYTES
             stop = max(start + 1, bisect_right(ends, taken + room) - 1)
         yield slice(start, stop)

@@ -130,13 +130,17 @@ class Snapshot:
 
         Up to the tail's base they come from the blocks, behind it from the tail.
         """
+        if not window.backwards:
+            return window.collect(self.seek(items, window.first, tail))
         if window.first > tail.base:
-            postings = tail.postings
-            return window.collect(
-                seek_items(items, postings.find_backwards if window.backwards else postings.find_forwards)
-            )
-        find = self._find_backwards if window.backwards else self._find_forwards
-        return window.collect(seek_items(items, lambda label: find(label, tail)))
+            return window.collect(seek_items(items, tail.postings.find_backwards))
+        return window.collect(seek_items(items, lambda label: self._find_backwards(label, tail)))
+
+    def seek(self, items: list[Item], first: int, tail: Tail) -> Seek:
+        """Return the seek for a query, to be asked from a position on."""
+        if first > tail.base:
+            return seek_items(items, tail.postings.find)
+        return seek_items(items, lambda label: self._find_forwards(label, tail))
 
     def _find_forwards(self, label: bytes, tail: Tail) -> Seek:
         blocks = Blocks(self._txn.cursor(self._dbs.index), label, self.path)

@@ -16,7 +16,7 @@ from events.stores.lmdb_chunks import cut, key_of, pack
 from events.stores.lmdb_env import Environment, Transaction
 from events.stores.lmdb_snapshot import INDEXED, Snapshot, node_key
 from events.stores.lmdb_tail import Tail
-from events.stores.query import Window, items_of
+from events.stores.query import items_of
 from events.stores.record import Entry, RecordRule
 
 COMMIT_EVENTS_MAX = 4096
@@ -176,10 +176,11 @@ class _Commit:
         condition = batch.condition
         if condition is None:
             return None
-        window, items = Window((condition.after or 0) + 1, self.head, 1), items_of(condition.fail_if_events_match)
-        if window.first > window.last:
+        first = (condition.after or 0) + 1
+        if first > self.head:
             return None
-        if items is None or self._snapshot.matches(items, window, self.tail):
+        items = items_of(condition.fail_if_events_match)
+        if items is None or self._snapshot.seek(items, first, self.tail)(first) <= self.head:
             return IntegrityError(condition)
         return None
 

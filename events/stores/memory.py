@@ -88,7 +88,7 @@ class MemoryRecorder(LogRecorder):
         if items is None:
             return window.positions()
         index = self._postings()
-        return window.collect(seek_items(items, index.find_backwards if window.backwards else index.find_forwards))
+        return window.collect(seek_items(items, index.find_backwards if window.backwards else index.find))
 
     def _postings(self) -> Postings:
         with self._commit:

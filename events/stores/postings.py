@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 
-from events.stores.query import END, Seek, remembering
+from events.stores.query import END, Seek
 
 _NOWHERE = array("Q")
 
@@ -43,10 +43,10 @@ class Postings:
         at = bisect_right(positions, position)
         return positions[at - 1] if at else 0
 
-    def find_forwards(self, label: bytes) -> Seek:
+    def find(self, label: bytes) -> Seek:
         """Return the seek in the label's positions."""
-        return remembering(partial(self.at_or_after, label))
+        return partial(self.at_or_after, label)
 
     def find_backwards(self, label: bytes) -> Seek:
         """Return the seek in the label's negated positions."""
-        return remembering(lambda key: -self.at_or_before(label, -key) or END)
+        return lambda key: -self.at_or_before(label, -key) or END

@@ -99,10 +99,11 @@ def items_of(query: DCBQuery | None) -> list[Item] | None:
     """Return the query's items as labels, or None when it matches every event."""
     if query is None or not query.items or any(not item.types and not item.tags for item in query.items):
         return None
-    return [
-        (list(map(type_label, dict.fromkeys(item.types))), list(map(tag_label, dict.fromkeys(item.tags))))
-        for item in query.items
-    ]
+    return [(_labels(type_label, item.types), _labels(tag_label, item.tags)) for item in query.items]
+
+
+def _labels(label: Callable[[str], bytes], texts: Sequence[str]) -> list[bytes]:
+    return [label(text) for text in (texts if len(texts) < 2 else dict.fromkeys(texts))]
 
 
 def seek_items(items: list[Item], find: Find) -> Seek:

@@ -27,6 +27,9 @@ from eventsourcing.persistence import ProgrammingError
 from events.errors import CorruptLogError, StoreError
 from events.stores.query import tag_label, type_label
 
+_PACKER = msgpack.Packer(autoreset=True)
+_TEXT = {str}
+
 
 class RecordRule(NamedTuple):
     """How a log writes its events."""
@@ -54,11 +57,15 @@ def encode(event: DCBEvent) -> bytes:
         TypeError: its type or a tag is no text, or its data no bytes.
         ValueError: a text is not Unicode.
     """
-    if type(event.type) is not str or type(event.data) is not bytes or isinstance(event.tags, str):
+    tags = event.tags
+    if (
+        type(event.type) is not str
+        or type(event.data) is not bytes
+        or isinstance(tags, str)
+        or set(map(type, tags)) - _TEXT
+    ):
         raise TypeError(event)
-    if not all(type(tag) is str for tag in event.tags):
-        raise TypeError(event)
-    packed: bytes = msgpack.packb((event.type, event.tags, event.data))
+    packed: bytes = _PACKER.pack((event.type, tags, event.data))
     return packed
 
 
@@ -112,7 +119,8 @@ def prepare(events: Sequence[DCBEvent], rule: RecordRule) -> list[Entry]:
 
 def labels_of(event: DCBEvent | Entry) -> list[bytes]:
     """Return the keys under which an event stands in the index: its type, then its tags, each once."""
-    return [type_label(event.type), *map(tag_label, dict.fromkeys(event.tags))]
+    tags = event.tags
+    return [type_label(event.type), *map(tag_label, tags if len(tags) < 2 else dict.fromkeys(tags))]
 
 
 def _entry(event: DCBEvent, rule: RecordRule) -> Entry:
