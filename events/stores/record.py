@@ -58,12 +58,7 @@ def encode(event: DCBEvent) -> bytes:
         ValueError: a text is not Unicode.
     """
     tags = event.tags
-    if (
-        type(event.type) is not str
-        or type(event.data) is not bytes
-        or isinstance(tags, str)
-        or set(map(type, tags)) - _TEXT
-    ):
+    if {type(event.type), *map(type, tags)} != _TEXT or type(event.data) is not bytes or isinstance(tags, str):
         raise TypeError(event)
     packed: bytes = _PACKER.pack((event.type, tags, event.data))
     return packed
