@@ -37,6 +37,10 @@ SIGNATURE_SIZE_BYTES = 64
 _KEY_ID_SIZE_BYTES = 4
 _PRIVATE = "PRIVATE+KEY+"
 _DASH = "\u2014 "
+_PRIME = 2**255 - 19
+_ORDER_EIGHT = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = frozenset({0, 1, _PRIME - 1, _ORDER_EIGHT, _PRIME - _ORDER_EIGHT})
+"""The y coordinates of the eight points whose order divides 8."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
@@ -81,6 +85,8 @@ class VerifierKey:
             raise NoteError(f"{self.name[:64]!r} cannot name a key: give a name without spaces and without +")
         if len(self.public) != KEY_SIZE_BYTES:
             raise NoteError(f"an Ed25519 public key has {KEY_SIZE_BYTES} bytes, not {len(self.public)}")
+        if is_weak(self.public):
+            raise NoteError(f"the key of {self.name!r} is of small order: anybody could sign for it")
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
@@ -109,16 +115,16 @@ class VerifierKey:
         """Whether a signature claims to be this key's."""
         return (signature.name, signature.key_id) == (self.name, self.key_id)
 
-    def holds(self, text: str, signature: Signature) -> bool:
-        """Whether this key signed the text.
+    def holds(self, text: str, data: bytes) -> bool:
+        """Whether the bytes are this key's signature of the text.
 
         Raises:
             MissingLibraryError: the package ``cryptography`` is missing.
         """
         from_bytes = _library().Ed25519PublicKey.from_public_bytes
-        if len(signature.data) != SIGNATURE_SIZE_BYTES:
+        if len(data) != SIGNATURE_SIZE_BYTES:
             return False
-        return _verified(lambda: from_bytes(self.public).verify(signature.data, text.encode()))
+        return _verified(lambda: from_bytes(self.public).verify(data, text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +236,7 @@ class Note:
             MissingLibraryError: the package ``cryptography`` is missing.
         """
         claimed = [signature for signature in self.signatures if key.made(signature)]
-        return all(key.holds(self.text, signature) for signature in claimed) if claimed else None
+        return all(key.holds(self.text, signature.data) for signature in claimed) if claimed else None
 
     def __str__(self) -> str:
         below = "".join(map(str, self.signatures))
@@ -240,6 +246,14 @@ class Note:
 def is_key_name(name: str) -> bool:
     """Whether a text can name a key: printable, no spaces, no plus."""
     return bool(name) and name.isprintable() and " " not in name and "+" not in name
+
+
+def is_weak(public: bytes) -> bool:
+    """Whether an Ed25519 public key is of small order.
+
+    Signatures by such a key can be made without a private key, and RFC 8032 does not make libraries refuse them.
+    """
+    return (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _PRIME in _SMALL_ORDER
 
 
 def to_base64(data: bytes) -> str:

@@ -56,6 +56,7 @@ from hub.arbiter import (
     TaskRequest,
 )
 from hub.auth import ApiKeyAuth, AuthAdapter, AuthRegistry, NoAuth
+from hub.auth_signed import Ed25519Auth, HmacAuth
 from hub.client.agent_client import AgentClient
 from hub.client.hub_client import HubClient
 from hub.client.session import Session
@@ -129,10 +130,12 @@ __all__ = [  # noqa: PLE0604  (the values' own list stands in front)
     "Deny",
     "DiscussionAdapter",
     "DiskKnowledgeStore",
+    "Ed25519Auth",
     "Evaluator",
     "Event",
     "ExpectationContext",
     "FullTranscript",
+    "HmacAuth",
     "Hub",
     "HubClient",
     "HubListener",

@@ -125,13 +125,18 @@ def newest(log: EventLog, head: int, key: VerifierKey | None = None) -> Kept | N
     """Return the signed checkpoint of the largest tree, of a key's own when one is given; None without any.
 
     One that was signed after this reader looked at ``head``, and one that cannot be read, is passed over.
+
+    Raises:
+        MissingLibraryError: there is a key, and the package ``cryptography`` is missing.
     """
     for path in reversed(files(log, key)):
-        with suppress(NoteError, OSError):
+        try:
             kept = read_note(path)
-            mine = key is None or kept.note.verified(key) is not None
-            if mine and not head < kept.checkpoint.size <= log.head:
-                return kept
+        except (NoteError, OSError):
+            continue  # verify tells of it
+        mine = key is None or kept.note.verified(key) is not None
+        if mine and not head < kept.checkpoint.size <= log.head:
+            return kept
     return None
 
 
@@ -155,7 +160,7 @@ def sign(log: EventLog, head: int, signer: SignerKey) -> Kept:
     Raises:
         CorruptLogError: it does.
         QuestionError: the log is in memory: there is no place beside it.
-        NoteError: the package ``cryptography`` is missing.
+        MissingLibraryError: the package ``cryptography`` is missing.
         OSError: the file cannot be written.
     """
     last = newest(log, head)
@@ -182,7 +187,7 @@ def vouched(log: EventLog, head: int, key: VerifierKey | None, elsewhere: Iterab
         elsewhere: further ones, as ``read_note`` gives them.
 
     Raises:
-        NoteError: the package ``cryptography`` is missing, and there is a key.
+        MissingLibraryError: there is a key, and the package ``cryptography`` is missing.
     """
     agreed, others, findings = set[int](), 0, list[Finding]()
     found = sorted([*elsewhere, *_readable(log, findings)], key=lambda kept: kept.checkpoint.size)

@@ -136,7 +136,7 @@ class History:
         """Return what pins down what is said of this log; O(log n), and a look at the names of signed checkpoints.
 
         Raises:
-            NoteError: there is a key, and the package ``cryptography`` is missing.
+            MissingLibraryError: there is a key, and the package ``cryptography`` is missing.
         """
         recorder = self.log.recorder
         try:

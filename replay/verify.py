@@ -77,7 +77,7 @@ def verify(history: History, told: Told | None = None, elsewhere: Iterable[Kept]
     Raises:
         StoreError: it holds an event that a newer library wrote.
         CorruptLogError: its pages cannot be read at all.
-        NoteError: there is a key, and the package ``cryptography`` is missing.
+        MissingLibraryError: there is a key, and the package ``cryptography`` is missing.
     """
     told = told or (lambda stage, done: None)
     found = _check_store(history, told)

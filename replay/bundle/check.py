@@ -201,7 +201,7 @@ def _roles(events: Sequence[Event], session_id: str) -> dict[int, str]:
     known = roles(events, session_id)
     for event in events:
         if event.position not in known:
-            raise BundleError(f"the event at @{event.position} has nothing to do with session {session_id[:40]}")
+            raise BundleError(f"the event at @{event.position} has nothing to do with session {session_id[:40]!r}")
     return known
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import subprocess
 from base64 import b64encode
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 
 from events.errors import NetworkError
 from events.notes import Note, NoteError, Signature, SignerKey, VerifierKey, from_base64
+from tests.support.missing import forget
 
 # The example of c2sp.org/signed-note.
 SPEC_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
@@ -135,7 +134,26 @@ def test_a_wrong_signature_beside_a_right_one_is_not_passed_over() -> None:
 
 def test_a_public_key_that_is_no_point_verifies_nothing() -> None:
     key = VerifierKey("x", b"\xff" * 32)
-    assert key.holds("text\n", Signature("x", key.key_id, bytes(64))) is False
+    assert key.holds("text\n", bytes(64)) is False
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ],
+)
+def test_a_key_that_anybody_can_sign_for_is_refused(public: str) -> None:
+    """Small order, one not written canonically among them. The first verifies R = 1, S = 0 for every text."""
+    with pytest.raises(NoteError, match="of small order: anybody could sign for it"):
+        VerifierKey("x", bytes.fromhex(public))
+    first = Ed25519PublicKey.from_public_bytes(b"\x01" + bytes(31))
+    first.verify(b"\x01" + bytes(63), b"any text")  # why it is looked at here
 
 
 SIGNATURE = "— a AAAAAAA=\n"
@@ -192,14 +210,7 @@ def test_base64_has_one_spelling(data: bytes) -> None:
 
 
 def test_without_cryptography_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = builtins.__import__
-
-    def refuse(name: str, *args: Any, **more: Any) -> Any:
-        if name.startswith("cryptography"):
-            raise ImportError(name)
-        return load(name, *args, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    forget(monkeypatch, "cryptography")
     key = VerifierKey.parse(GO_KEY)
     note = Note.parse(GO_NOTE)
     for act in (lambda: note.verified(key), lambda: SignerKey.parse(GO_SIGNER), lambda: SIGNER.sign("x\n")):

@@ -189,6 +189,25 @@ def test_a_bundle_changed_in_any_part_is_refused_though_its_sums_were_made_anew(
         assert message in refused(data, key)
 
 
+@pytest.mark.parametrize("session", ["\ud800", "", None, 7, ["x"], {"x": 1}, "x" * 10_000, "\x1b[2J"])
+def test_a_session_that_is_none_is_refused_by_one_printable_line(case: bytes, tmp_path: Path, session: object) -> None:
+    parts = members(case)
+    told = json.loads(parts["manifest.json"]) | {"session": session}
+    (tmp_path / "x.zip").write_bytes(zipped(parts | {"manifest.json": json.dumps(told).encode()}))
+    for words in ((), ("--json",)):
+        answer = ask("bundle", "check", os.fspath(tmp_path / "x.zip"), *words)
+        assert (answer.code, answer.err, len(answer.lines)) == (1, "", 1)
+        assert answer.lines[0].isprintable()
+        assert len(answer.lines[0]) < 300
+
+
+@given(st.binary(max_size=300))
+def test_anything_for_a_manifest_is_refused(case: bytes, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "manifest.zip"
+    path.write_bytes(zipped(members(case) | {"manifest.json": data}))
+    assert check(path).problem
+
+
 def without(case: bytes, left_out: Callable[[dict[str, Any]], bool]) -> bytes:
     """A bundle that agrees with itself, made without some of its events."""
     parts = members(case)

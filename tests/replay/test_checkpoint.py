@@ -19,6 +19,7 @@ from tests.replay.scenario import ORIGIN
 from tests.replay.signing import KEY, SIGNER, STRANGER, STRANGER_KEY, key_file, signed_at
 from tests.replay.test_processes import tell, told
 from tests.support.damage import raw
+from tests.support.missing import forget
 
 HEAD = 31
 
@@ -198,6 +199,18 @@ def test_a_key_that_others_can_read_is_warned_of(log: Path, tmp_path: Path) -> N
     answer = ask("checkpoint", "--log", os.fspath(log), "--sign", os.fspath(path))
     assert answer.code == 0
     assert answer.err.splitlines()[0] == f"replay: {path} can be read by others than you: chmod 600 {path}"
+
+
+@pytest.mark.parametrize("words", [("log",), ("verify",), ("prove", "@3"), ("checkpoint",)])
+def test_without_cryptography_a_key_is_of_no_use_and_all_else_is(
+    log: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    signed_at(log, HEAD)
+    forget(monkeypatch, "cryptography")
+    answer = ask(*words, "--log", os.fspath(log), "--key", KEY)
+    assert answer.code == 2
+    assert answer.err.endswith("replay: signatures need the package cryptography: pip install 'ledgerhub[sign]'\n")
+    assert ask(*words, "--log", os.fspath(log)).code == 0
 
 
 def screen(log: Path, *words: str, width: int) -> Answer:

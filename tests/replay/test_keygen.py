@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from events.notes import Note, SignerKey, VerifierKey
 from tests.replay.asking import ask
 from tests.replay.scenario import ORIGIN
+from tests.support.missing import forget
 
 
 def test_a_key_is_written_for_its_owner_alone_and_its_verifier_key_printed(tmp_path: Path) -> None:
@@ -76,14 +75,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_without_cryptography_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = builtins.__import__
-
-    def refuse(name: str, *args: Any, **more: Any) -> Any:
-        if name.startswith("cryptography"):
-            raise ImportError(name)
-        return load(name, *args, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    forget(monkeypatch, "cryptography")
     answer = ask("keygen", os.fspath(tmp_path / "k"), "--name", "x")
     assert (answer.code, list(tmp_path.iterdir())) == (2, [])
     assert answer.err == "replay: signatures need the package cryptography: pip install 'ledgerhub[sign]'\n"
