@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,24 @@ import click
 from events.values.frozen import thaw
 from events.values.times import iso, maybe_iso
 from replay.cli.common import Asked, asks
+from replay.cli.files import written
 from replay.errors import QuestionError
 from replay.render.lanes import story_lines
 from replay.render.mermaid import diagram_lines
 from replay.render.page import page, picture
 from replay.render.screen import footer
+from replay.render.text import printable
 from replay.story import Story, Tally, story
 
 
 @click.command("story", short_help="A session as a conversation, and why it ended.")
 @click.argument("session")
 @click.option("--html", "file", metavar="FILE", help="Write a page that stands alone, to look through; - prints it.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
 @click.option("--svg", is_flag=True, help="A picture of it, as SVG.")
 @click.option("--mermaid", is_flag=True, help="The text of a Mermaid sequence diagram.")
 @asks
-def command(asked: Asked, session: str, file: str | None, svg: bool, mermaid: bool) -> None:
+def command(asked: Asked, session: str, file: str | None, force: bool, svg: bool, mermaid: bool) -> None:
     """Tell SESSION as a conversation: who said what, what was refused or violated, the tasks, and why it ended.
 
     On a wide enough screen each agent has a lane. Offsets count from the session's beginning; # counts the turns.
@@ -46,26 +48,22 @@ def command(asked: Asked, session: str, file: str | None, svg: bool, mermaid: bo
     elif svg or file == "-":
         screen.text((picture if svg else page)(told, history.evidence()))
     elif file is not None:
-        written = _write(Path(file), page(told, history.evidence()))
-        screen.show(iter([f"{file}: {written:,} bytes, one page that needs nothing else"]), history.evidence)
+        size = _write(file, page(told, history.evidence()), force)
+        screen.show(iter([f"{printable(file)}: {size:,} bytes, one page that needs nothing else"]), history.evidence)
     else:
         screen.show(story_lines(told, width=screen.width, paint=screen.paint), history.evidence)
 
 
-def _write(path: Path, parts: Iterator[str]) -> int:
-    """Write a file whole or not at all, and return its size."""
+def _write(file: str, parts: Iterator[str], force: bool) -> int:
+    """Write a file whole or not at all, and return its size in bytes."""
     try:
-        part = path.absolute().with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as out:
-                out.writelines(parts)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # an empty name is a ValueError
-        why = getattr(error, "strerror", None) or "it is not a file's name"
-        raise QuestionError(f"{path} cannot be written ({why}): give a file in a folder that you may write") from None
-    return path.stat().st_size
+        with written(file, force=force) as out:
+            for part in parts:
+                out.write(part.encode())
+    except OSError as error:
+        why = error.strerror or error
+        raise QuestionError(f"{file} cannot be written ({why}): give a file in a folder that you may write") from None
+    return Path(file).stat().st_size
 
 
 def _json(asked: Asked, told: Story) -> None:

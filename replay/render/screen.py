@@ -19,7 +19,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.style import Style
 
 from replay.history import Evidence
-from replay.render.text import printable
 
 JSON_VERSION = 1
 """``v`` of every JSON object; raised when a field changes its meaning or goes."""
@@ -114,7 +113,7 @@ def footer(evidence: Evidence) -> str:
     """Return the line that ends every human screen, so that a pasted screen is evidence."""
     root = evidence.root[:HEX_SHOWN] if evidence.root else "unreadable"
     checkpoint = "none" if evidence.checkpoint is None else f"@{evidence.checkpoint}"
-    head = f"log {printable(evidence.origin[:HEX_SHOWN])} head @{evidence.head} root {root}"
+    head = f"log {evidence.origin[:HEX_SHOWN]} head @{evidence.head} root {root}"
     return f"{head} checkpoint {checkpoint} {evidence.standing}"
 
 

@@ -185,17 +185,21 @@ def test_a_page_is_written_whole_and_said_in_a_line(told: Asked, tmp_path: Path)
     assert answer.lines[-1].endswith(" checkpoint none unsigned")
     assert told("story", "@10", "--html", "-").out == path.read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == ["story.html"]
+    again = told("story", "@18", "--html", os.fspath(path))
+    assert (again.code, again.err) == (2, f"replay: {path} is there already: give another name, or --force\n")
+    assert told("story", "@18", "--html", os.fspath(path), "--force").code == 0
+    assert "consulting @18" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["", "folder", "nowhere/story.html", "/"])
+@pytest.mark.parametrize("name", ["folder", "nowhere/story.html", "/"])
 def test_a_page_that_cannot_be_written_leaves_nothing(
     told: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    answer = told("story", "@10", "--html", name)
+    answer = told("story", "@10", "--html", name, "--force")
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
-    assert answer.err.endswith("give a file in a folder that you may write\n")
+    assert answer.err.startswith(f"replay: {name} ")
     assert os.listdir(tmp_path) == ["folder"]
 
 
@@ -204,7 +208,7 @@ def test_a_page_of_a_damaged_log_does_not_replace_a_good_one(chat_copy: Path, tm
     path.write_text("yesterday's")
     with open(chat_copy / "data.mdb", "r+b") as data:
         data.truncate(4096 * 20)
-    answer = ask("story", "@4", "--html", os.fspath(path), "--log", os.fspath(chat_copy))
+    answer = ask("story", "@4", "--html", os.fspath(path), "--force", "--log", os.fspath(chat_copy))
     assert (answer.code, answer.out, answer.err.count("\n")) == (3, "", 1)
     assert path.read_text() == "yesterday's"
     assert sorted(os.listdir(tmp_path)) == ["log", "story.html"]

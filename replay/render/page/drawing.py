@@ -154,9 +154,11 @@ def columns(step: Drawn, count: int) -> tuple[int, int, str]:
     if width <= SHORT:
         return 2 * first, 2 * last + 1, "short"
     need = max(width * count // STAGE_WIDTH + 1, last - first + 1)
-    left, right = first + last + 1 - need, first + last + need
-    align = "left" if left < 0 else "right" if right >= 2 * count else "middle"
-    return max(left, 0), min(right, 2 * count - 1), align
+    left, end = first + last + 1 - need, 2 * count - 1
+    if left < 0:
+        return 0, min(2 * need - 1, end), "left"
+    right = left + 2 * need - 1
+    return (left, right, "middle") if right <= end else (max(end + 1 - 2 * need, 0), end, "right")
 
 
 def _creation(story: Story, lanes: dict[str, int], stood: Stood) -> Drawn:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -23,7 +23,8 @@ from string import Template
 from typing import Any
 
 from events.event import Event
-from events.sessions import EnvelopePosted
+from events.log import tagged
+from events.sessions import EnvelopePosted, SessionCreated
 from events.values.frozen import thaw
 from events.values.times import iso
 from replay.history import Evidence
@@ -40,6 +41,8 @@ from replay.story import Story, Tally
 TEXT_WIDTH = 600
 """A row shows so many cells of its text; the event, when it is chosen, all of it."""
 CAUSE_WIDTH = 160
+ELSEWHERE_READ_MAX = 10_000
+"""Of each participant so many sessions that it took part in since are looked at for what this one led to."""
 GAP_US = 60_000_000
 """Silence of this length between two steps is told."""
 GROUP = 100
@@ -75,13 +78,13 @@ def page(story: Story, evidence: Evidence) -> Iterator[str]:
         life="".join(f'<line x1="{x}" x2="{x}" y1="0" y2="100%"/>' for x in _xs(len(people))),
         markers="".join(map(_marker, ("said", "bad"))),
     )
-    troubles, last = [], 0
+    troubles, last, elsewhere = [], 0, _asked_elsewhere(story)
     for last, step in enumerate(drawn(story, tally)):
         if step.tone in TROUBLE:
             troubles.append((last, step.tone))
         if last and last % GROUP == 0:
             yield '</ol>\n<ol class="steps">\n'
-        yield _row(story, step, len(people))
+        yield _row(story, step, len(people), elsewhere.get(step.event.id, ()))
     yield Template(foot).substitute(
         outcome=escape(f"{tally_line(tally)}. {lead(story)}"),
         ticks="".join(_tick(place / max(last, 1), tone) for place, tone in troubles),
@@ -149,7 +152,7 @@ def data_block(value: Mapping[str, Any]) -> str:
 # A row.
 
 
-def _row(story: Story, step: Drawn, count: int) -> str:
+def _row(story: Story, step: Drawn, count: int, elsewhere: Sequence[Event]) -> str:
     event = step.event
     classes = " ".join(["step", step.tone, *(["turn"] if step.turn else []), *_envelope(event)])
     after = f'<p class="gap"><span>{duration(step.later_us)} later</span></p>' if step.later_us >= GAP_US else ""
@@ -159,7 +162,7 @@ def _row(story: Story, step: Drawn, count: int) -> str:
         f'<li id="e{event.position}" class="{classes}">{after}<a href="#e{event.position}">'
         f'<span class="place"><b>@{event.position}</b> <time>{when}</time>{began}</span>'
         f'<span class="stage">{_wire(story, step, count)}{_words(step, count)}</span></a>'
-        f'<script type="application/json">{data_block(_data(story, step))}</script></li>\n'
+        f'<script type="application/json">{data_block(_data(story, step, elsewhere))}</script></li>\n'
     )
 
 
@@ -203,7 +206,19 @@ def _bars(story: Story, step: Drawn, count: int) -> Iterator[str]:
 # What the page knows of a step.
 
 
-def _data(story: Story, step: Drawn) -> Mapping[str, Any]:
+def _asked_elsewhere(story: Story) -> Mapping[str, Sequence[Event]]:
+    """Return, by the id of what led to them, the sessions that its participants asked for since it was created."""
+    found: dict[str, dict[int, Event]] = {}
+    log, since, head = story.history.log, story.created.position, story.history.head
+    for agent_id in story.roles:
+        query = tagged(f"agent:{agent_id}", types=(SessionCreated,))
+        for event in log.read(query, after=since, until=head, limit=ELSEWHERE_READ_MAX):
+            if event.cause is not None:
+                found.setdefault(event.cause, {})[event.position] = event
+    return {cause: [events[position] for position in sorted(events)] for cause, events in found.items()}
+
+
+def _data(story: Story, step: Drawn, elsewhere: Sequence[Event]) -> Mapping[str, Any]:
     event, known = step.event, story.history.names
     found = reason(story.history, event)
     return {
@@ -215,9 +230,10 @@ def _data(story: Story, step: Drawn) -> Mapping[str, Any]:
         "actor": plain(event.actor, known),
         "sentence": shortened(sentence(event, known), TEXT_WIDTH),
         "why": found.why,
-        "cause": _told(found.cause, known),
+        "cause": None if found.cause is None else _told(found.cause, known),
         "recorded": found.recorded,
         "evidence": list(found.evidence),
+        "elsewhere": [_told(each, known) for each in elsewhere],
         "tags": [printable(tag) for tag in event.tags],
         "facts": list(value_lines(thaw(event.facts), known)),
         "content": list(value_lines(thaw(event.content), known)) if event.content else [],
@@ -225,8 +241,8 @@ def _data(story: Story, step: Drawn) -> Mapping[str, Any]:
     }
 
 
-def _told(event: Event | None, known: Names) -> list[Any] | None:
-    return None if event is None else [event.position, shortened(sentence(event, known), CAUSE_WIDTH)]
+def _told(event: Event, known: Names) -> list[Any]:
+    return [event.position, shortened(sentence(event, known), CAUSE_WIDTH)]
 
 
 def _stood(step: Drawn, known: Names) -> dict[str, Any]:

@@ -60,6 +60,7 @@
     const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
     close.addEventListener("click", () => dismiss());
     const told = effects.map((at) => [reference(at), ` ${dataOf(rowAt.get(at)).sentence}`]);
+    told.push(...data.elsewhere.map(([at, sentence]) => [reference(at), ` ${sentence}`]));
     panel.replaceChildren(
       close,
       element("h2", {}, `@${data.at} ${data.type}`),
@@ -95,6 +96,7 @@
     linkOf(chosen).setAttribute("aria-current", "true");
     show(chosen);
     history.replaceState(null, "", `#${steps[chosen].id}`);
+    steps[chosen].scrollIntoView({ block: "nearest" }); // from behind the sheet that the event is on, on a narrow screen
   }
   function dismiss() {
     if (chosen < 0) return;
@@ -137,7 +139,7 @@
   }
   function scrub(place) {
     travel(Math.max(0, Math.min(place, steps.length - 1)));
-    steps[shown].scrollIntoView({ block: "nearest" });
+    steps[shown].scrollIntoView({ block: "nearest", behavior: "instant" });
   }
 
   const moves = {

@@ -166,3 +166,8 @@ def test_a_page_is_written_as_the_log_is_read(chat_path: Path, monkeypatch: pyte
 
 def test_every_kind_has_a_tone() -> None:
     assert set(TONES) == set(Kind)
+
+
+def test_a_session_that_a_step_led_to_is_told(trouble: History) -> None:
+    told = {block["at"]: [at for at, _ in block["elsewhere"]] for block in blocks(written(trouble, "@10"))}
+    assert {at: found for at, found in told.items() if found} == {17: [18]}
