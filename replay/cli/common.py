@@ -138,7 +138,7 @@ class Commands(click.Group):
         except NetworkError as error:
             if ctx.obj:
                 raise
-            return _tell(error.message, _code(error))
+            return _tell(error.message, code_of(error))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except BrokenPipeError:
@@ -155,7 +155,8 @@ class Commands(click.Group):
             return _tell(f"a fault of its own ({type(error).__name__}: {error}): see where with --debug", FAULT)
 
 
-def _code(error: NetworkError) -> int:
+def code_of(error: NetworkError) -> int:
+    """Return the exit code that an error ends a command with."""
     if isinstance(error, QuestionError):
         return USAGE
     unreadable = isinstance(error, CorruptLogError) or (

@@ -67,16 +67,6 @@ def test_log_6_every_event_of_a_log_is_proven_in_every_tree_that_has_it(everythi
                 assert read_leaf(proof.extra or b"").id == history.event(position).id
 
 
-def test_proofs_of_several_events_are_those_of_each(chat_path: Path) -> None:
-    with History.open(chat_path) as history:
-        recorder = history.log.recorder
-        for size in (607, 300):
-            several = list(recorder.inclusion_proofs(range(1, size, 7), size))
-            assert several == [recorder.inclusion_proof(position, size) for position in range(1, size, 7)]
-        with pytest.raises(ValueError, match="is not in a tree"):
-            list(recorder.inclusion_proofs([301], 300))
-
-
 def test_log_6_a_log_is_proven_to_begin_with_all_it_was(everything_path: Path) -> None:
     with History.open(everything_path) as history:
         for size in (1, 2, 7, 16, HEAD):
@@ -231,17 +221,6 @@ def test_what_is_no_proof_is_refused_by_one_line(tmp_path: Path, content: bytes)
     answer = check(os.fspath(tmp_path / "x"))
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert len(answer.err) < 200
-
-
-def test_a_log_s_name_cannot_move_the_cursor(proofs: dict[str, bytes], tmp_path: Path) -> None:
-    """Notes may have control characters above U+007E; screens do not."""
-    proof = InclusionProof.parse(proofs["event"])
-    checkpoint = proof.checkpoint
-    note = Note(str(Checkpoint("\x9b2J\u202e" + ORIGIN, checkpoint.size, checkpoint.root))).signed(SIGNER)
-    (tmp_path / "x").write_text(str(InclusionProof(proof.index, proof.path, note, proof.extra)))
-    answer = check(os.fspath(tmp_path / "x"), "--key", KEY)
-    assert answer.code == 0
-    assert all(line.isprintable() for line in answer.lines)
 
 
 def test_a_proof_without_its_leaf_was_made_elsewhere(proofs: dict[str, bytes]) -> None:

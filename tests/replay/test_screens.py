@@ -68,7 +68,7 @@ def test_what_goes_into_a_pipe_is_whole(asked: Callable[..., Answer]) -> None:
 
 def test_help_is_there_for_everyone() -> None:
     assert ask().out == ask("--help").out
-    commands = ("audit", "completion", "log", "show", "state", "story", "verify", "wal", "why")
+    commands = ("audit", "completion", "log", "show", "state", "step", "story", "verify", "wal", "why")
     for command in commands:
         answer = ask(command, "-h")
         assert (answer.code, answer.out.splitlines()[0].split()[:3]) == (0, ["Usage:", "replay", command])
