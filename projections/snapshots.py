@@ -29,8 +29,11 @@ from events.stores.base import LogRecorder
 from projections.state import HubState
 
 MAGIC = b"lhubckp1"
-KEPT = 8
-"""Checkpoints kept per log: the newest, and older ones at growing distance."""
+KEPT = 24
+"""Checkpoints kept per log: half of them the newest, the others spread evenly over what came before.
+
+Opening needs the newest one; who asks what was known at some point of the past needs one that is not far away.
+"""
 
 
 class Taken(NamedTuple):
@@ -72,7 +75,7 @@ def save(folder: Path, state: HubState | Taken, recorder: LogRecorder, fingerpri
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{state.position:020d}.checkpoint"
+    path = _path(folder, state.position)
     draft = path.with_suffix(".draft")
     draft.write_bytes(MAGIC + hashlib.sha256(payload).digest() + payload)
     os.replace(draft, path)
@@ -123,10 +126,13 @@ def _fits(found: dict[str, Any], recorder: LogRecorder, fingerprint: str) -> boo
 
 
 def _thin(folder: Path) -> None:
-    """Keep the newest half of ``KEPT``, and of the rest every other one while there are too many."""
-    paths = sorted(folder.glob("*.checkpoint"), reverse=True)
-    old = paths[KEPT // 2 :]
-    while len(old) > KEPT // 2:
-        for path in old[1::2]:
-            path.unlink(missing_ok=True)
-        old = old[::2]
+    """While there are too many, drop the older one that is missed least: whose neighbours are nearest to each other."""
+    places = positions(folder)
+    while len(places) > KEPT:
+        older = range(len(places) - KEPT // 2)
+        least = min(older, key=lambda index: places[index + 1] - (places[index - 1] if index else 0))
+        _path(folder, places.pop(least)).unlink(missing_ok=True)
+
+
+def _path(folder: Path, position: int) -> Path:
+    return folder / f"{position:020d}.checkpoint"

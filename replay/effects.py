@@ -135,14 +135,18 @@ class Effects:
 
     def _derived(self, event: Event) -> int | None:
         """Return the position of the cause that follows from the facts, if it is one of those that were found."""
-        if event.cause is not None and self._history.log.find(event.cause) is not None:
-            return None
         field = _BEGAN_WITH.get(type(event.body))
         if field is not None:
             found = self._found.get(getattr(event.body, field))
-            return None if found is None else found[0]
+            return None if found is None or self._names_a_cause(event) else found[0]
+        if event.cause is not None and not any(tag in self._names for tag in event.tags if tag[:5] != "agent"):
+            return None  # a cause that is not in the log is made up for within its session or task
         cause = reason(self._history, event).cause
         return cause.position if cause is not None and cause.position in self._places else None
+
+    def _names_a_cause(self, event: Event) -> bool:
+        """Whether an event names a cause that the log has: O(log² n), so that it is asked last."""
+        return event.cause is not None and self._history.log.find(event.cause) is not None
 
 
 _BEGAN_WITH: dict[type, str] = {

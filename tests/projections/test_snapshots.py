@@ -16,7 +16,7 @@ from events.log import EventLog
 from events.sessions import EnvelopePosted
 from events.stores import DiskKnowledgeStore
 from hub.loading import load_state, save_checkpoint
-from projections.snapshots import KEPT, MAGIC, newest, save
+from projections.snapshots import KEPT, MAGIC, newest, positions, save
 from projections.state import HubState
 from tests.hub.decisions.story import Story, nth
 from tests.hub.decisions.world import BOB, TALK, world
@@ -167,14 +167,17 @@ def test_log_8_a_log_that_was_replaced_by_another_does_not_get_its_state(kept: K
     other.log.recorder.close()
 
 
-def test_log_8_few_are_kept_the_newest_among_them_and_older_ones_further_apart(kept: Kept) -> None:
-    for position in range(53, 53 + 60):
+def test_log_8_few_are_kept_the_newest_among_them_and_older_ones_spread_evenly(kept: Kept) -> None:
+    for position in range(53, 53 + 100):
         kept.say(position)
         kept.save()
-    positions = sorted(int(path.stem) for path in kept.folder.iterdir())
-    assert len(positions) <= KEPT
-    assert positions[-KEPT // 2 :] == list(range(113 - KEPT // 2, 113))
-    assert positions[0] < 60
+    places = positions(kept.folder)
+    assert len(places) <= KEPT
+    assert places[-KEPT // 2 :] == list(range(153 - KEPT // 2, 153))
+    older = places[: -KEPT // 2]
+    assert older[0] < 60
+    gaps = [later - earlier for earlier, later in zip(older, [*older[1:], 153 - KEPT // 2], strict=True)]
+    assert max(gaps) <= 2 * (100 / (KEPT / 2))
 
 
 def test_log_8_saving_leaves_no_draft_behind_and_writes_the_same_bytes(kept: Kept) -> None:
