@@ -46,6 +46,7 @@ from events.stores.record import encode as encode_any
 from events.values.frozen import thaw
 
 FORMAT = 1
+_FORMAT_BYTE = bytes((FORMAT,))
 STRANGER = b"\0"
 """First byte of an event that is not the hub's: a log is a store for any application of the eventsourcing library."""
 _PREFIX = struct.Struct(">BBI")
@@ -219,9 +220,10 @@ def leaf_bytes(record: bytes) -> bytes:
     """Return what the Merkle leaf of a record covers: content only through its SHA-256."""
     if record[:1] == STRANGER:
         return record
-    _, content = split(record)
-    digest = hashlib.sha256(content).digest() if content else _EMPTY_DIGEST
-    return record[: len(record) - len(content)] + digest
+    end = int.from_bytes(record[2:_HEAD], "big") + _HEAD
+    if record[:1] != _FORMAT_BYTE or end > len(record):
+        split(record)  # tells what is wrong
+    return record[:end] + (hashlib.sha256(record[end:]).digest() if end < len(record) else _EMPTY_DIGEST)
 
 
 def decode(stored: DCBEvent, position: int, *, content: bool = True) -> Event:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from eventsourcing.dcb.tests import DCBRecorderTestCase
 
-from events.stores import DiskKnowledgeStore, MemoryKnowledgeStore
+from events.stores import DiskKnowledgeStore, MemoryKnowledgeStore, lmdb_blocks, lmdb_writer
 from events.stores.base import LogRecorder
 from events.stores.conformance import RecorderConformance
 from events.stores.lmdb import LmdbRecorder
@@ -41,6 +41,18 @@ class TestLmdbRecorderOs(OnDisk):
 class TestLmdbRecorderSmallMap(OnDisk):
     def make_recorder(self) -> LogRecorder:
         return LmdbRecorder(next(self.logs), durability="os", map_size_bytes=1 << 20)
+
+
+class TestLmdbRecorderShortTail(OnDisk):
+    """The index written every few events, in small blocks: what takes thousands otherwise."""
+
+    @pytest.fixture(autouse=True)
+    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lmdb_writer, "TAIL_EVENTS_MAX", 7)
+        monkeypatch.setattr(lmdb_blocks, "POSITIONS_MAX", 5)
+
+    def make_recorder(self) -> LogRecorder:
+        return LmdbRecorder(next(self.logs), durability="os")
 
 
 class TestMemoryKnowledgeStore(RecorderConformance):

@@ -14,7 +14,7 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 from events.errors import StoreError
 from events.stores import lmdb_writer
 from events.stores.base import Batch
-from events.stores.conformance import sample_events, submit
+from events.stores.conformance import sample_events, sample_queries, submit
 from events.stores.lmdb import LmdbRecorder
 from events.stores.lmdb_env import Environment
 
@@ -205,6 +205,34 @@ def test_an_i_o_error_fails_the_commit_and_the_log_goes_on(
     assert isinstance(late.error, StoreError)
     assert recorder.append(sample_events(1)) == 6
     assert recorder.append(sample_events(300)) == 306
+    assert not list(recorder.check_indexes())
+    recorder.close()
+
+
+def test_an_index_that_cannot_be_written_fails_its_commit_alone(
+    recorder: LmdbRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOG-5: the index and the records that complete it are one commit; what it lacks is read from the records."""
+    monkeypatch.setattr(lmdb_writer, "TAIL_EVENTS_MAX", 10)
+    recorder.append(sample_events(9))
+    query = sample_queries()[8]
+    before = [found.position for found in recorder.scan(query)]
+
+    def failing(self: lmdb_writer._Commit) -> None:
+        raise lmdb.DiskError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lmdb_writer._Commit, "index", failing)
+        with pytest.raises(StoreError, match="No space left on device"):
+            recorder.append(sample_events(3))
+        assert [found.position for found in recorder.scan(query)] == before
+        assert recorder.head == 9
+        recorder.close()
+    recorder.open()
+    assert recorder._indexed() == 0
+    assert [found.position for found in recorder.scan(query)] == before
+    assert recorder.append(sample_events(300)) == 309
+    assert recorder._indexed() == 309
     assert not list(recorder.check_indexes())
     recorder.close()
 

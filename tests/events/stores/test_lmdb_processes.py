@@ -14,7 +14,7 @@ import pytest
 from eventsourcing.dcb.api import DCBEvent, DCBQuery, DCBQueryItem
 
 from events.errors import StoreLockedError
-from events.stores.conformance import sample_events
+from events.stores.conformance import matches, sample_events, sample_queries
 from events.stores.lmdb import LmdbRecorder
 
 # Writes appends of three events, as many as lines come in or without end, and says each position once acknowledged.
@@ -28,6 +28,9 @@ print(recorder.head, flush=True)
 while sys.argv[3] == "free" or sys.stdin.readline():
     print(recorder.append(sample_events(3)), flush=True)
 """
+
+# Writes appends of three events with an index that is written every few of them.
+SHORT_TAIL = f"from events.stores import lmdb_writer\nlmdb_writer.TAIL_EVENTS_MAX = 10\n{WRITER}"
 
 # Once told to, grows the map from a megabyte to more.
 GROW = """
@@ -86,6 +89,15 @@ def told(process: subprocess.Popen[str]) -> str:
 def stdin(process: subprocess.Popen[str]) -> IO[str]:
     assert process.stdin is not None
     return process.stdin
+
+
+def assert_queries_are_answered(reader: LmdbRecorder, head: int) -> None:
+    """By the index on disk and what it lacks, both ways."""
+    everything = list(reader.scan(until=head))
+    for query in sample_queries():
+        expected = [found.position for found in everything if matches(query, found.event)]
+        assert [found.position for found in reader.scan(query, until=head)] == expected
+        assert [found.position for found in reader.scan(query, until=head, backwards=True)] == expected[::-1]
 
 
 def test_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
@@ -162,8 +174,37 @@ def test_a_killed_writer_leaves_whole_appends(tmp_path: Path, durability: str) -
         assert reader.head >= acknowledged
         assert reader.head % 3 == 0
         assert [found.event for found in reader.scan()] == sample_events(3) * (reader.head // 3)
+        assert_queries_are_answered(reader, reader.head)
         assert not list(reader.check_indexes())
         reader.close()
+
+
+def test_a_reader_in_another_process_finds_what_the_index_does_not_have_yet(tmp_path: Path) -> None:
+    """LOG-4: at whatever moment of the index's own it looks, and after the writer has died with a part unwritten."""
+    path = os.fspath(tmp_path / "log")
+    reader = LmdbRecorder(path)
+    with child(SHORT_TAIL, path, "os", "by line") as process:
+        told(process)
+        reader.open(readonly=True)
+        for _ in range(10):
+            stdin(process).write("\n" * 7)
+            stdin(process).flush()
+            assert_queries_are_answered(reader, reader.head)
+        while int(told(process)) < 210:
+            pass
+        process.kill()
+        process.wait()
+        assert reader._indexed() <= reader.head < reader._indexed() + 13
+        assert_queries_are_answered(reader, reader.head)
+        assert not list(reader.check_indexes())
+    writer = LmdbRecorder(path, durability="os")
+    writer.append(sample_events(3))
+    assert_queries_are_answered(writer, writer.head)
+    writer.close()
+    assert reader._indexed() == reader.head
+    assert_queries_are_answered(reader, reader.head)
+    assert not list(reader.check_indexes())
+    reader.close()
 
 
 def test_a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_room(tmp_path: Path) -> None:
