@@ -66,4 +66,5 @@ def test_every_replay_line_is_answered_by_the_log_of_the_first_snippet(tmp_path:
         if "--follow" in words:
             continue  # never ends; tests/replay has it
         done = run(["-m", "replay", *words], tmp_path)
-        assert (done.returncode, done.stderr) == (0, ""), line
+        assert done.returncode in (0, 1), f"{line}\n{done.stderr}"  # clean, or a finding
+        assert (bool(done.stdout), done.stderr) == (True, ""), line
