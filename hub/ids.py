@@ -45,16 +45,15 @@ class SystemIds:
     def __call__(self) -> str:
         """Return the next id."""
         now_ms = time.time_ns() // 1_000_000
+        chance = next(self._entropy, None) or self._more()
         if now_ms > self._last >> _CHANCE_BITS:
-            self._last = now_ms << _CHANCE_BITS | self._chance()
+            self._last = now_ms << _CHANCE_BITS | chance
         else:
-            self._last += 1 + (self._chance() & 0xFFFF_FFFF)
+            self._last += 1 + (chance & 0xFFFF_FFFF)
         return f"{self._last:032x}"
 
-    def _chance(self) -> int:
+    def _more(self) -> int:
         """Return 80 bits from the system, asked for a page at a time: a system call costs more than an id."""
-        for chance in self._entropy:
-            return chance
         page = os.urandom(_PAGE_BYTES)
         self._entropy = iter([int.from_bytes(page[at : at + 10]) for at in range(0, _PAGE_BYTES, 10)])
         return next(self._entropy)
@@ -74,7 +73,7 @@ class AscendingIds:
 
     def __init__(self, source: Ids, last: str = "") -> None:
         self._source = source
-        self._trusted = source.__class__ is SystemIds
+        self._next: Callable[[], str] = source if source.__class__ is SystemIds else self._draw
         self._last = ""
         self._floored = False
         self.floor(last)
@@ -85,7 +84,7 @@ class AscendingIds:
         Raises:
             ValueError: the source gave something that is not 32 lower-case hex, or not above the one before.
         """
-        value = self._draw()
+        value = self._next()
         if value <= self._last:
             value = self._skip(value)
         self._last, self._floored = value, False
@@ -106,8 +105,6 @@ class AscendingIds:
 
     def _draw(self) -> str:
         value: object = self._source()
-        if self._trusted:
-            return str(value)
         if not isinstance(value, str) or not AGENT_ID.fullmatch(value):
             raise UnusableIdsError(
                 f"the hub's ids gave {value!r}, which is not an id: an id is 32 lower-case hex characters"

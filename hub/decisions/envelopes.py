@@ -33,9 +33,10 @@ def check_envelope(envelope: Envelope) -> None:
     audience = envelope.audience
     if audience is not None:
         _check_audience(audience)
-    for name, text in (("session_id", envelope.session_id), ("sender_id", envelope.sender_id)):
-        if text.__class__ is not str or len(text) != 32 or not text.isalnum():
-            _check_text(name, text)
+    if not _is_id(session_id := envelope.session_id):
+        _check_text("session_id", session_id)
+    if not _is_id(sender_id := envelope.sender_id):
+        _check_text("sender_id", sender_id)
     if envelope.event_type not in USUAL:
         _check_text("event_type", envelope.event_type)
     if envelope.task_id is not None:
@@ -86,6 +87,10 @@ def _check_audience(audience: Any) -> None:
         else:
             return
     raise ProtocolError("audience is None for everybody, or a list of agent ids")
+
+
+def _is_id(text: Any) -> bool:
+    return text.__class__ is str and len(text) == 32 and text.isalnum()
 
 
 def _check_text(name: str, text: Any) -> None:
