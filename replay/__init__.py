@@ -3,6 +3,7 @@
 import hub as _hub  # noqa: F401  (first: it checks that the packages below are ledgerhub's own)
 from replay.bisect import Search, Way, bisect
 from replay.blame import Setting, blame
+from replay.checkpoint import Standing, Vouched
 from replay.damage import Finding, Kind, Part
 from replay.diff import PathChange, diff
 from replay.differences import ABSENT, Difference
@@ -12,6 +13,7 @@ from replay.errors import AbsentError, QuestionError
 from replay.expressions import Expression
 from replay.history import Evidence, History, Rebuilt
 from replay.impact import Impact, impact
+from replay.prove import consistency, inclusion
 from replay.query import Query
 from replay.state import look
 from replay.story import Step, Story, story
@@ -42,16 +44,20 @@ __all__ = [
     "Report",
     "Search",
     "Setting",
+    "Standing",
     "Step",
     "Story",
     "Variants",
+    "Vouched",
     "Way",
     "bisect",
     "blame",
     "causes",
+    "consistency",
     "diff",
     "diverge",
     "impact",
+    "inclusion",
     "look",
     "story",
     "verify",

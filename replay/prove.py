@@ -6,6 +6,7 @@ nothing but itself and the signer's verifier key: ``read`` looks at no log. Maki
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.checkpoint import PROOF_HEADER, Checkpoint, ConsistencyProof, InclusionProof
@@ -36,8 +37,14 @@ def inclusion(history: History, point: str | int, size: int | None = None) -> In
     return proof_of(history.log, event.position, tree(history, event.position, size))
 
 
-def proof_of(log: EventLog, position: int, note: Note) -> InclusionProof:
+def proof_of(log: EventLog, position: int, note: Note, path: Sequence[bytes] | None = None) -> InclusionProof:
     """Return the proof that the event at a position stands in a checkpoint's tree; O(log n).
+
+    Args:
+        log: where the event is.
+        position: of it.
+        note: the checkpoint.
+        path: its audit path, where it is known.
 
     Raises:
         CorruptLogError: the event's bytes, the tree and the checkpoint do not agree.
@@ -45,7 +52,8 @@ def proof_of(log: EventLog, position: int, note: Note) -> InclusionProof:
     stored, recorder = log.stored(position), log.recorder
     leaf = b"" if stored is None else leaf_bytes(record_of(stored.event))
     size = Checkpoint.parse(note.text).size
-    proof = InclusionProof(position - 1, tuple(recorder.inclusion_proof(position, size)), note, leaf)
+    path = recorder.inclusion_proof(position, size) if path is None else path
+    proof = InclusionProof(position - 1, tuple(path), note, leaf)
     if leaf_hash(leaf) != recorder.leaf_hash(position) or not proof.holds(leaf):
         message = f"the event at @{position} of {recorder.path} cannot be proven: run replay verify"
         raise CorruptLogError(message, position=position, path=recorder.path)

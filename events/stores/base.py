@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from eventsourcing.dcb.api import (
@@ -33,6 +34,7 @@ __all__ = ["RECORD_RULES", "Batch", "LogRecorder", "RecordRule", "new_origin"]
 Completed: TypeAlias = "Callable[[Sequence[Batch]], None]"
 
 _CHUNK_EVENTS_FIRST, _CHUNK_EVENTS_MAX = 16, 1024
+_SUBTREES_KEPT = 1024
 
 
 def new_origin() -> str:
@@ -323,6 +325,16 @@ class LogRecorder(DCBRecorder):
             ValueError: the position is not in a tree of that size, or the log has fewer events than that.
         """
         return merkle.inclusion_proof(self._hashes, position - 1, self._size(size))
+
+    def inclusion_proofs(self, positions: Iterable[int], size: int | None = None) -> Iterator[list[bytes]]:
+        """Yield the audit path of each event in the tree of ``size``; what neighbours share of the tree is read once.
+
+        Raises:
+            ValueError: as ``inclusion_proof``.
+        """
+        tiles, size = lru_cache(_SUBTREES_KEPT)(self._hashes), self._size(size)
+        for position in positions:
+            yield merkle.inclusion_proof(tiles, position - 1, size)
 
     def consistency_proof(self, old: int, new: int | None = None) -> list[bytes]:
         """Return the proof that the tree of size ``new`` (default: all) begins with that of ``old``; O(log n).

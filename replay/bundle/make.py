@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from events.checkpoint import Checkpoint
 from events.codec import leaf_bytes, record_of
 from events.event import Event
 from events.leaf import DIGEST_SIZE_BYTES
@@ -106,14 +107,15 @@ def _collect(history: History, session_id: str) -> list[Event]:
 def _members(
     history: History, session_id: str, events: list[Event], note: Note, content: bool, told: Progress
 ) -> Iterator[tuple[str, bytes]]:
-    """Give the members in order. The manifest and the readable events stand in front, so all is read twice."""
-    known = roles(events, session_id)
+    """Give the members in order. The manifest and the readable events stand in front, so contents are read twice."""
+    known, size = roles(events, session_id), Checkpoint.parse(note.text).size
+    paths = list(history.log.recorder.inclusion_proofs((event.position for event in events), size))
     lines: list[str] = []
     files: dict[str, bytes] = {}
-    for count, event in enumerate(events, 1):
+    for count, (event, path) in enumerate(zip(events, paths, strict=True), 1):
         piece = _piece(history, event.position, content)
         lines.append(event_line(piece, known[event.position]))
-        for name, data in _files(history, piece, note):
+        for name, data in _files(history, piece, note, path):
             files[name] = fingerprint(data)
         told(count)
     first = {README: TEXT.encode(), CHECKPOINT: str(note).encode(), EVENTS: "".join(lines).encode()}
@@ -123,8 +125,8 @@ def _members(
     yield MANIFEST, manifest(note, session_id, events, content=content, files=prints)
     yield CHECKPOINT, first[CHECKPOINT]
     yield EVENTS, first[EVENTS]
-    for event in events:
-        yield from _files(history, _piece(history, event.position, content), note)
+    for event, path in zip(events, paths, strict=True):
+        yield from _files(history, _piece(history, event.position, content), note, path)
 
 
 def _piece(history: History, position: int, content: bool) -> Piece:
@@ -135,7 +137,7 @@ def _piece(history: History, position: int, content: bool) -> Piece:
     return Piece(position, leaf, record[len(leaf) - DIGEST_SIZE_BYTES :] if content else None)
 
 
-def _files(history: History, piece: Piece, note: Note) -> Iterator[tuple[str, bytes]]:
-    yield event_name(piece.position, PROOF), str(proof_of(history.log, piece.position, note)).encode()
+def _files(history: History, piece: Piece, note: Note, path: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    yield event_name(piece.position, PROOF), str(proof_of(history.log, piece.position, note, path)).encode()
     if piece.content:
         yield event_name(piece.position, CONTENT), piece.content

@@ -16,6 +16,7 @@ from replay.cli.common import CLEAN, FOUND, KEY_OPTION, Asked, asks, tells
 from replay.cli.default import WithDefault
 from replay.cli.prove import signers
 from replay.prove import evidence_of, signature_standing
+from replay.query import Query
 from replay.render.screen import Screen
 from replay.render.text import printable
 
@@ -40,7 +41,7 @@ def command() -> None:
 def make_command(asked: Asked, session: str, output: str, without_content: bool, force: bool) -> None:
     """Write the evidence package of SESSION."""
     history, screen = asked.history, asked.screen
-    with screen.progress("proving", history.head) as told:
+    with screen.progress("proving", history.select(Query(sessions=(session,))).count(history.log)) as told:
         made = make(history, session, output, content=not without_content, force=force, told=told)
     standing = signature_standing(made.note, history.key)
     if screen.as_json:

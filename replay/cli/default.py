@@ -21,7 +21,7 @@ class WithDefault(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say that the name may be left out."""
         for number, command in enumerate(self.commands.values()):
-            pieces = command.collect_usage_pieces(click.Context(command))
+            pieces = command.collect_usage_pieces(click.Context(command, parent=ctx))
             name = f"{ctx.command_path} {command.name}" if number else ctx.command_path
             formatter.write_usage(name, " ".join(pieces))
 

@@ -19,6 +19,7 @@ from events.values.times import iso
 from replay.checkpoint import Standing, read_key, read_note
 from replay.cli.common import CLEAN, FOUND, KEY_OPTION, Asked, asks, tells
 from replay.cli.default import WithDefault
+from replay.errors import QuestionError
 from replay.names import Names
 from replay.prove import Read, consistency, evidence_of, inclusion, read, signature_standing
 from replay.render.screen import Screen
@@ -27,6 +28,7 @@ from replay.render.text import printable
 from replay.render.values import INDENT, value_lines
 
 Proof = InclusionProof | ConsistencyProof
+PROOF_SIZE_MAX_BYTES = 64 * 1024 * 1024
 
 
 @click.group("prove", cls=WithDefault, short_help="Proofs: an event is in the log, the log only grew.")
@@ -78,13 +80,21 @@ def check_command(screen: Screen, file: str, old: str | None, key: str | None) -
     checkpoint from elsewhere.
     """
     verifier = None if key is None else read_key(key)
-    found = read(Path(file).read_bytes(), verifier, None if old is None else read_note(old).note)
+    found = read(_proof_in(file), verifier, None if old is None else read_note(old).note)
     if screen.as_json:
         shown = {"ok": not found.problem, "problem": found.problem, "standing": found.standing}
         screen.json(shown | _proof_json(found.proof, verifier) | _leaf_json(found.leaf))
     else:
         screen.show(_checked(screen, found, verifier), lambda: found.evidence)
     return FOUND if found.problem else CLEAN
+
+
+def _proof_in(file: str) -> bytes:
+    with open(file, "rb") as opened:
+        data = opened.read(PROOF_SIZE_MAX_BYTES + 1)
+    if len(data) > PROOF_SIZE_MAX_BYTES:
+        raise QuestionError(f"{file} has over {PROOF_SIZE_MAX_BYTES:,} bytes: this is no proof of one event")
+    return data
 
 
 def _made(asked: Asked, proof: Proof, output: str | None) -> Iterator[str]:

@@ -67,6 +67,16 @@ def test_log_6_every_event_of_a_log_is_proven_in_every_tree_that_has_it(everythi
                 assert read_leaf(proof.extra or b"").id == history.event(position).id
 
 
+def test_proofs_of_several_events_are_those_of_each(chat_path: Path) -> None:
+    with History.open(chat_path) as history:
+        recorder = history.log.recorder
+        for size in (607, 300):
+            several = list(recorder.inclusion_proofs(range(1, size, 7), size))
+            assert several == [recorder.inclusion_proof(position, size) for position in range(1, size, 7)]
+        with pytest.raises(ValueError, match="is not in a tree"):
+            list(recorder.inclusion_proofs([301], 300))
+
+
 def test_log_6_a_log_is_proven_to_begin_with_all_it_was(everything_path: Path) -> None:
     with History.open(everything_path) as history:
         for size in (1, 2, 7, 16, HEAD):
