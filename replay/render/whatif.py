@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -177,8 +177,8 @@ class Lines:
         return self.history.names.session(session_id).rpartition(" ")[2]
 
     def _plain(self, value: Any) -> str:
-        if value is None:
-            return "nothing"
+        if value is None or isinstance(value, Mapping):
+            return "nothing" if value is None else "there"
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
             return ", ".join(printable(self.history.names.anyone(each)) for each in value)
         return self._value(value)

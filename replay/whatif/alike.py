@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from events.event import Event
@@ -70,12 +70,3 @@ def twins(decided: Sequence[Event], recorded: Sequence[Event]) -> list[Event | N
 
 def _subject(event: Event) -> tuple[Any, ...]:
     return (type(event.body), *(getattr(event.body, name, None) for name in _SUBJECTS))
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Give each leaf of nested mappings with its path; an empty mapping is a leaf."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from leaves(item, f"{path}/{key}" if path else str(key))
-    else:
-        yield path, value

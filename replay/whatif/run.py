@@ -14,12 +14,12 @@ from projections.rates import WINDOW_US
 from projections.snapshots import Taken, take
 from projections.state import HubState
 from replay.commands import commands
+from replay.differences import differences, value_json
 from replay.going_on import end_of_append
 from replay.history import History, Progress
 from replay.implied import Limits
 from replay.query import PROGRESS_EVENTS
 from replay.state import COLLECTIONS
-from replay.whatif.alike import leaves
 from replay.whatif.changes import Change
 from replay.whatif.plan import make_plan
 from replay.whatif.report import KEPT_MAX, Difference, Ending, PathChange, Report, Told
@@ -155,7 +155,6 @@ def overview(state: HubState) -> dict[str, Any]:
 
 
 def _paths(was: dict[str, Any], now: dict[str, Any]) -> Iterator[PathChange]:
-    before, after = dict(leaves(was)), dict(leaves(now))
-    for path in {**before, **after}:
-        if before.get(path) != after.get(path):
-            yield PathChange(path, before.get(path), after.get(path))
+    for collection, listed in was.items():
+        for path, before, after in differences(listed, now[collection], collection):
+            yield PathChange(path, value_json(before), value_json(after))
