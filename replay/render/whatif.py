@@ -171,14 +171,17 @@ class Lines:
     def _paths(self, report: Report) -> Iterator[str]:
         for path, was, now in report.paths:
             shown = _SESSION.sub(lambda found: f"sessions/{self._place(found[1])}", path)
-            yield f"{printable(shown)}  {self._plain(was)} {ARROW}{self._plain(now)}"
+            if isinstance(now if was is None else was, Mapping) and None in (was, now):
+                yield f"{printable(shown)}  {'came' if was is None else 'went'}"
+            else:
+                yield f"{printable(shown)}  {self._plain(was)} {ARROW}{self._plain(now)}"
 
     def _place(self, session_id: str) -> str:
         return self.history.names.session(session_id).rpartition(" ")[2]
 
     def _plain(self, value: Any) -> str:
-        if value is None or isinstance(value, Mapping):
-            return "nothing" if value is None else "there"
+        if value is None:
+            return "nothing"
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
             return ", ".join(printable(self.history.names.anyone(each)) for each in value)
         return self._value(value)
