@@ -15,12 +15,20 @@ def numbers(text: str) -> frozenset[int]:
     return frozenset(int(number) for number in text.split(",") if number)
 
 
+def seed(text: str) -> int:
+    """Read a seed."""
+    try:
+        return seeds.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=seeds.parse, help="a number or a commit hash; drawn when it is left out")
+    parser.add_argument("--seed", type=seed, help="a number or a commit hash; drawn when it is left out")
     parser.add_argument("--runs", type=int, default=1, help="so many seeds, counted up from the first (1)")
-    parser.add_argument("--steps", type=int, default=seeds.STEPS, help=f"steps of a run ({seeds.STEPS})")
+    parser.add_argument("--steps", type=int, help="steps of a run; drawn when it is left out")
     parser.add_argument("--only", type=numbers, help="only these steps, such as 3,17,40")
     parser.add_argument("--trace", action="store_true", help="print what happens")
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing run as long as it is")
@@ -35,7 +43,7 @@ def head(result: Result) -> str:
 def again(result: Result, only: list[int] | None = None) -> str:
     """The command that repeats a run."""
     steps = f" --only {','.join(map(str, only))}" if only is not None else ""
-    return f"python -m tests.simulation --seed {result.seed} --steps {result.options.steps}{steps} --trace"
+    return f"make sim SEED={result.seed} RUNS=1 ARGS='--steps {result.options.steps}{steps} --trace'"
 
 
 def tell(result: Result, *, shorter: bool) -> None:
@@ -56,9 +64,9 @@ def main(argv: list[str]) -> int:
     asked = arguments(argv)
     first = seeds.unseeded() if asked.seed is None else asked.seed
     commands = crashes = events = 0
-    for seed in range(first, first + asked.runs):
-        print(f"seed {seed}: {seeds.options_of(seed, asked.steps)}", flush=True)
-        result = play(seed, asked.steps, asked.only)
+    for number in range(first, first + asked.runs):
+        print(f"seed {number}: {seeds.options_of(number, asked.steps)}", flush=True)
+        result = play(number, asked.steps, asked.only)
         if result.failure is not None:
             tell(result, shorter=asked.only is None and not asked.no_shrink)
             return 1

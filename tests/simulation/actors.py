@@ -9,10 +9,19 @@ from collections.abc import Callable
 from random import Random
 
 from tests.simulation.chores import fail_turn, report_task, start_task
+from tests.simulation.draws import some
 from tests.simulation.identities import attach, change, observe, register, unregister
 from tests.simulation.letters import acknowledge, forge, post, retry
 from tests.simulation.meetings import answer, close, open_session, wait
 from tests.simulation.world import World
+
+
+def give_up(world: World, chance: Random) -> None:
+    """Whoever waits for an answer goes away without it; what was asked may have happened (trap 6)."""
+    task = some(chance, list(world.pending))
+    if task is not None:
+        world.give_up(task)
+
 
 COMMANDS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "register": (6, register),
@@ -31,6 +40,7 @@ COMMANDS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "start task": (6, start_task),
     "report task": (8, report_task),
     "fail turn": (2, fail_turn),
+    "give up": (2, give_up),
 }
 """Name of a command to its weight and function."""
 

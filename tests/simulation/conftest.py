@@ -1,6 +1,13 @@
-"""The simulator is under way: it still reports faults of its own harness (``Unreadable``), so the suite leaves it out.
+"""The simulator itself looks at whether a hub equals its replay, so the suite's check at closing is left out here.
 
-``make sim`` runs it. It joins the suite once a long campaign is clean.
+It would take callbacks of its own, and a seed would not play as it does in ``make sim``.
 """
 
-collect_ignore_glob = ["test_*.py"]
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _every_hub_equals_its_replay() -> None:
+    """Nothing is patched."""

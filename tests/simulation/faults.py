@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
+from typing import Any
 
 from tests.simulation.owing import deadlines
 from tests.simulation.people import ANSWERS, MANNERS
@@ -45,7 +48,8 @@ def commit(world: World, chance: Random) -> None:
 def crash(world: World, chance: Random) -> None:
     """The process dies, here or when the next commits reach a named point."""
     if chance.random() < 0.5:
-        world.lose(chance.randint(0, len(world.store.waiting)), hiccups=chance.choice((0, 0, 0, 1, 2)))
+        kept, hiccups = chance.randint(0, len(world.store.waiting)), chance.choice((0, 0, 0, 1, 2))
+        world.lose(kept, hiccups, asleep(world, chance))
     else:
         world.crash_at = chance.choice(POINTS), chance.randrange(3)
         world.say(f"  the hub will crash when a commit is {world.crash_at[0]}")
@@ -54,14 +58,24 @@ def crash(world: World, chance: Random) -> None:
 def restart(world: World, chance: Random) -> None:
     """The hub is closed in good order and opened again."""
     world.say("  restart")
-    world.restart()
+    world.restart(asleep(world, chance))
+
+
+def asleep(world: World, chance: Random) -> list[str]:
+    """Draw the session types that the next hub does not load."""
+    return [name for name in ("brisk", "chat") if chance.random() < world.options.asleep]
+
+
+def wake(world: World, chance: Random) -> None:
+    """The session types that are not loaded are loaded, late."""
+    world.wake()
 
 
 def unplug(world: World, chance: Random) -> None:
     """A connection is lost."""
-    actor = world.actor(chance)
-    world.say(f"  {actor.name} loses its connection")
-    world.loop.inside(actor.unplug)
+    actor, alone = world.actor(chance), chance.random() < 0.3
+    world.say(f"  {actor.name} {'lets go of' if alone else 'loses'} its connection")
+    world.loop.inside(partial(actor.unplug, alone=alone))
 
 
 def manners(world: World, chance: Random) -> None:
@@ -86,16 +100,18 @@ def time(world: World, chance: Random) -> None:
         jump_us = due[min(chance.choice((0, 0, 1, 2)), len(due) - 1)] - world.now_us
         jump_us += chance.choice((0, 0, -1, 1))
     world.say(f"  {jump_us / 1_000_000:g} s pass")
-    world.loop.inside(lambda: world.clock.advance(jump_us / 1_000_000))
+    world.advance(jump_us / 1_000_000)
     if chance.random() < 0.7:
-        tick(world, chance)
+        task = tick(world)
+        if chance.random() < 0.25:
+            world.run(chance.randrange(1, 12))
+            world.give_up(task)
 
 
-def tick(world: World, chance: Random) -> None:
+def tick(world: World) -> asyncio.Task[Any]:
     """An operator has the hub look at what is due."""
     hub = world.hub
-    if hub is None:
-        return
+    assert hub is not None
     before, since = world.calm(), world.model.position
 
     async def ticking() -> None:
@@ -106,7 +122,7 @@ def tick(world: World, chance: Random) -> None:
         if error is None and before is not None:
             world.ticked = before, since
 
-    world.give("tick", ticking(), answered=answered)
+    return world.give("tick", ticking(), answered=answered)
 
 
 FAULTS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
@@ -116,6 +132,7 @@ FAULTS: dict[str, tuple[int, Callable[[World, Random], None]]] = {
     "unplug": (3, unplug),
     "manners": (5, manners),
     "release": (5, release),
+    "wake": (2, wake),
 }
 """Name of a fault to its weight and function. Time and commits are drawn apart: they are no faults."""
 

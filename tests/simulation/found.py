@@ -15,3 +15,7 @@ def must(holds: object, rule: str, seen: object = "") -> None:
     """Raise ``Found`` unless it holds."""
     if not holds:
         raise Found(rule, seen)
+
+
+class OnPurpose(Exception):
+    """A handler or an evaluator failed because the simulation has it so."""

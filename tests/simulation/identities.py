@@ -11,11 +11,20 @@ from events.values import (
     Passport,
     Resume,
 )
-from hub import HubClient, LocalLink
+from hub import Hub, HubClient, LocalLink
+from tests.simulation.checks import CAPABILITIES
 from tests.simulation.draws import NOBODY, draw_rule
 from tests.simulation.found import must
 from tests.simulation.people import ANSWERS, MANNERS
 from tests.simulation.world import World
+
+
+def connection(world: World, chance: Random, hub: Hub) -> HubClient:
+    """Return a connection of one's own, or one that another agent has already."""
+    links = [actor.link for actor in world.actors if actor.link is not None and not actor.link.connection.closed]
+    if links and chance.random() < world.options.shared:
+        return chance.choice(links)
+    return HubClient(LocalLink(hub), hub=hub)
 
 
 def register(world: World, chance: Random) -> None:
@@ -29,13 +38,13 @@ def register(world: World, chance: Random) -> None:
     asked = actor if chance.random() < 0.4 else None
     manners, answers = chance.choice(MANNERS), chance.choice(ANSWERS)
     by_operator = chance.random() < 0.1
+    link = connection(world, chance, hub)
 
     async def registering() -> None:
         passport = Passport(name=actor.name, owner=token, auth=auth)
         if by_operator:
             await hub.register_identity(passport, rule=rule)
             return
-        link = HubClient(LocalLink(hub), hub=hub)
         client = await link.register(asked, passport, Resume(["talk"]), rule=rule)
         if hub is world.hub:
             actor.bind(client, link)
@@ -51,9 +60,9 @@ def attach(world: World, chance: Random) -> None:
     assert hub is not None
     manners, answers = chance.choice(MANNERS), chance.choice(ANSWERS)
     asked = actor if chance.random() < 0.4 else None
+    link = connection(world, chance, hub)
 
     async def attaching() -> None:
-        link = HubClient(LocalLink(hub), hub=hub)
         client = await link.attach(asked, actor.name)
         if hub is world.hub:
             actor.bind(client, link)
@@ -85,7 +94,7 @@ def change(world: World, chance: Random) -> None:
     assert hub is not None
     what = chance.choice(("resume", "skill", "rule", "rule"))
     rule = draw_rule(world, chance, token)
-    resume = Resume([chance.choice(("talk", "sing", "count"))], summary=token)
+    resume = Resume([chance.choice(CAPABILITIES)], summary=token)
     if client is not None and client.bound and chance.random() < 0.6:
         works = {"resume": client.set_resume(resume), "skill": client.set_skill(token), "rule": client.set_rule(rule)}
         who = client.agent_id

@@ -14,11 +14,14 @@ from tests.simulation.owing import violated
 from tests.simulation.posts import posted
 from tests.simulation.standing import MINUTE_US, Person, Since, Talk, Work, admits, within
 
+ATTEMPTS_MAX = 3
+"""How often an envelope is handed over whose handler fails (trap 52)."""
+
 
 def registered(model: Model, event: Event, _: Talk | None) -> None:
     body = event.body
     must(model.find(body.name) is None, "a name has one holder", body.name)
-    model.people[body.agent_id] = Person(body.name, Rule.from_dict(body.rule))
+    model.people[body.agent_id] = Person(body.name, Rule.from_dict(body.rule), claims=body.capabilities)
 
 
 def unregistered(model: Model, event: Event, _: Talk | None) -> None:
@@ -28,6 +31,17 @@ def unregistered(model: Model, event: Event, _: Talk | None) -> None:
 
 def ruled(model: Model, event: Event, _: Talk | None) -> None:
     model.people[event.body.agent_id].rule = Rule.from_dict(event.body.rule)
+
+
+def claimed(model: Model, event: Event, _: Talk | None) -> None:
+    model.people[event.body.agent_id].claims = event.body.capabilities
+
+
+def observed(model: Model, event: Event, _: Talk | None) -> None:
+    agent_id, task_id = event.body.agent_id, event.body.task_id
+    must(agent_id in model.people or task_id in model.ended_works, "who is observed is there", event.position)
+    if agent_id in model.people:
+        model.people[agent_id].shown.add(event.body.capability)
 
 
 def denied(model: Model, event: Event, _: Talk | None) -> None:
@@ -68,7 +82,7 @@ def created(model: Model, event: Event, _: Talk | None) -> None:
         spoken=Since(0, event.at_us),
     )
     if body.participants == (body.creator_id,):
-        model.owes = "open", body.session_id
+        model.owe("open", body.session_id)
 
 
 def invited(model: Model, event: Event, talk: Talk | None) -> None:
@@ -85,9 +99,9 @@ def answered(model: Model, event: Event, talk: Talk | None) -> None:
     must(event.actor in (body.agent_id, "operator"), "an invitee answers for itself", event.position)
     talk.pending.remove(body.agent_id)
     if isinstance(body, sessions.SessionInviteRejected):
-        model.owes = "close", talk.session_id
+        model.owe("close", talk.session_id)
     elif not talk.pending:
-        model.owes = "open", talk.session_id
+        model.owe("open", talk.session_id)
 
 
 def opened(model: Model, event: Event, talk: Talk | None) -> None:
@@ -105,12 +119,17 @@ def departed(model: Model, event: Event, talk: Talk | None) -> None:
     agent_id = event.body.agent_id
     must(agent_id in talk.participants, "only a participant departs", event.position)
     talk.gone.add(agent_id)
+    if isinstance(event.body, sessions.SessionParticipantHidden):
+        must(agent_id not in talk.hidden, "who is hidden is hidden once", event.position)
+        talk.hidden[agent_id] = event.position
     talk.owed.pop(agent_id, None)
     if isinstance(event.body, sessions.SessionParticipantLeft) and agent_id in talk.pending:
         talk.pending.remove(agent_id)
     if talk.speaker == agent_id:
         talk.speaker = talk.after(agent_id)
         talk.turn = Since(talk.sequence, event.at_us)
+    if not talk.present:
+        model.owe("close", talk.session_id)
 
 
 def ended(model: Model, event: Event, talk: Talk | None) -> None:
@@ -143,14 +162,23 @@ def acknowledged(model: Model, event: Event, _: Talk | None) -> None:
 
 
 def turn_failed(model: Model, event: Event, _: Talk | None) -> None:
-    if event.body.final:
-        _drop(model, event.body.agent_id, event.body.envelope_id)
+    body, person = event.body, model.people[event.body.agent_id]
+    waits = body.envelope_id in {**person.pending, **person.released}
+    attempt = person.attempts.get(body.envelope_id, 0) + 1
+    must(body.attempt == attempt, "attempts are counted", f"{body.attempt}, not {attempt}, at {event.position}")
+    final = attempt >= ATTEMPTS_MAX or not waits
+    must(body.final == final, "a failed turn comes again up to a limit", event.position)
+    if waits:
+        person.attempts[body.envelope_id] = attempt
+    if body.final:
+        _drop(model, body.agent_id, body.envelope_id)
 
 
 def _drop(model: Model, agent_id: str, envelope_id: str) -> None:
     if person := model.people.get(agent_id):
         person.pending.pop(envelope_id, None)
         person.released.pop(envelope_id, None)
+        person.attempts.pop(envelope_id, None)
 
 
 def started(model: Model, event: Event, talk: Talk | None) -> None:
@@ -183,14 +211,16 @@ def finished(model: Model, event: Event, _: Talk | None) -> None:
     if isinstance(body, tasks.TaskExpired) and body.reason == "ttl_expired":
         due = work.expires_us is not None and event.at_us >= work.expires_us
         must(due, "a task expires when its time is up", event.position)
-    if work.capability is not None and work.owner_id in model.people and model.owes is None:
-        model.owes = "observe", body.task_id
+    if work.capability is not None and work.owner_id in model.people:
+        model.owe("observe", body.task_id)
 
 
 JUDGES: dict[type, Judge] = {
     agents.AgentRegistered: registered,
     agents.AgentUnregistered: unregistered,
     agents.AgentRuleSet: ruled,
+    agents.AgentResumeSet: claimed,
+    agents.AgentObserved: observed,
     governance.AccessDenied: denied,
     governance.ExpectationViolated: violated,
     governance.TurnFailed: turn_failed,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from dataclasses import replace
 from random import Random
 from typing import Any
 
+from events.errors import RateLimitedError
 from events.event import OPERATOR
 from events.values import (
     Envelope,
 )
 from events.values.envelope import EV_CONTEXT_SET, EV_SESSION_CLOSED, EV_TEXT
+from hub.client.agent_client import AgentClient
 from tests.simulation.draws import NOBODY, draw_talk, some
 from tests.simulation.found import must
 from tests.simulation.kinds import EV_NOTE, EV_POISON
 from tests.simulation.people import Actor
-from tests.simulation.standing import Talk
+from tests.simulation.standing import MINUTE_US, Talk
 from tests.simulation.world import World
 
 
@@ -80,10 +84,20 @@ def _send(
         world.memory["as_operator"] = [*world.memory.get("as_operator", ())[-20:], token]
     key = f" key {envelope.idempotency_key}" if envelope.idempotency_key else ""
     work = client.send_envelope(envelope) if client is not None else hub.post_envelope(envelope)
+    person, failures, given_us = world.model.people.get(envelope.sender_id), world.store.failures, world.now_us
+    rule = None if person is None else person.rule
+
+    def answered(result: Any, error: BaseException | None) -> None:
+        settled = not world.store.in_flight and world.store.failures == failures
+        if not isinstance(error, RateLimitedError) or person is None or person.rule is not rule or not settled:
+            return
+        sent = sum(1 for at_us in person.sent_us if at_us > given_us - MINUTE_US)
+        must(sent >= person.rule.rate.envelopes_per_minute, "a refusal has a reason", f"{label}: {sent} were sent")
+
     who = envelope.sender_id if client is not None else OPERATOR
     to = "all" if envelope.audience is None else ",".join(one[-4:] for one in envelope.audience)
     label = f"{what} {token} in {envelope.session_id[-4:]} by {envelope.sender_id[-4:]} to {to}{key}"
-    world.give(label, work, token=token, actor=who)
+    world.give(label, work, token=token, actor=who, answered=answered)
 
 
 def forge(world: World, chance: Random) -> None:
@@ -97,8 +111,9 @@ def forge(world: World, chance: Random) -> None:
     victim = some(chance, others) or NOBODY
     envelope = Envelope(talk.session_id, victim, event_data={"text": token})
     mine = actor.agent_id or NOBODY
+    work: Coroutine[Any, Any, object]
     if kind == "sender" and client is not None:
-        work = client.connection.post_envelope(envelope)
+        work = _post_as(client, envelope)
     elif kind == "lifecycle":
         work = hub.post_envelope(Envelope(talk.session_id, mine, None, EV_SESSION_CLOSED, {"text": token}))
     elif kind == "outsider":
@@ -111,6 +126,12 @@ def forge(world: World, chance: Random) -> None:
         must(error, "forgeries are refused", f"{kind} in {talk.session_id}")
 
     world.give(f"forge {kind} in {talk.session_id[-4:]}", work, token=token, actor="nobody", answered=answered)
+
+
+async def _post_as(client: AgentClient, envelope: Envelope) -> str:
+    """Post as another through one's own connection, or as nobody where the other shares it and may."""
+    shared = envelope.sender_id in client.connection.agent_ids
+    return await client.connection.post_envelope(replace(envelope, sender_id=NOBODY) if shared else envelope)
 
 
 def acknowledge(world: World, chance: Random) -> None:
@@ -128,6 +149,8 @@ def acknowledge(world: World, chance: Random) -> None:
     def answered(result: Any, error: BaseException | None) -> None:
         forged = actor not in (OPERATOR, person)
         must(error or not forged, "an agent acknowledges its own", f"{actor} for {person}")
+        waits = person in world.model.people and envelope_id in world.model.people[person].pending
+        must(error or not waits, "acknowledged means on disk", f"{envelope_id} of {person}")
 
     label = f"acknowledge {envelope_id[-4:]} of {person[-4:]} as {actor[-4:]}"
     world.give(label, hub.acknowledge(person, envelope_id, actor=actor), answered=answered)

@@ -65,6 +65,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             done.set_exception(error)
         return done
 
+    @property
+    def busy(self) -> bool:
+        """Whether a callback is ready."""
+        return bool(self._waiting)
+
     def run(self, until: Callable[[], bool] = lambda: False, most: int = CALLBACKS_MAX) -> bool:
         """Run callbacks until none is left, ``until`` says so, or ``most`` have run; say whether none is left.
 

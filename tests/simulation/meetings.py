@@ -35,11 +35,6 @@ def open_session(world: World, chance: Random) -> None:
         work.close()
         work, who = client.open(**options), client.agent_id
     world.give(f"open {kind} {actor.name} with {','.join(names)} ttl {ttl}", work, token=token, actor=who)
-    if chance.random() < 0.05:
-        world.run(chance.randrange(1, 30))
-        for task in [task for task, what in world.pending.items() if what.startswith("open ")][-1:]:
-            task.cancel()
-            world.say("  cancel it")
 
 
 def answer(world: World, chance: Random) -> None:

@@ -13,8 +13,22 @@ from typing import Any
 from events import agents, governance, sessions, tasks
 from events.event import Event
 from tests.simulation.found import Found, must
-from tests.simulation.standing import Person, Talk, Work
+from tests.simulation.standing import Person, Since, Talk, Work
 from tests.simulation.tokens import token_of
+
+DUTIES: dict[str, tuple[type, str, tuple[type, ...]]] = {
+    "observe": (agents.AgentObserved, "task_id", ()),
+    "open": (sessions.SessionOpened, "session_id", ()),
+    "hide": (sessions.SessionParticipantHidden, "agent_id", (sessions.SessionParticipantHidden,)),
+    "close": (
+        sessions.SessionClosed,
+        "session_id",
+        (tasks.TaskExpired, agents.AgentObserved, governance.ExpectationViolated, sessions.SessionParticipantHidden),
+    ),
+}
+"""What has to follow: the event, which of its fields says what it is about, and what may come before it."""
+ONE_LOOK = (governance.ExpectationViolated, sessions.SessionParticipantHidden)
+"""What one look at a session's expectations records, judged by how things stood before it."""
 
 Judge = Callable[["Model", Event, Talk | None], None]
 """Judges an event of one class, which may be of a session, and takes it into the model."""
@@ -45,8 +59,10 @@ class Model:
         self.tokens: dict[Hashable, Event] = {}
         self.denied: dict[tuple[str, ...], int] = {}
         self.acknowledged: list[tuple[str, str]] = []
-        self.owes: tuple[str, str] | None = None
-        """What the next events have to do: ``close`` or ``open`` a session, ``observe`` a task."""
+        self.owes: list[tuple[str, str]] = []
+        """What the next events have to do, the last first: a key of ``DUTIES``, and whom or what it is about."""
+        self.looked: tuple[tuple[str, int], dict[str, dict[str, Since]]] | None = None
+        """Of which session the expectations are looked at, and when; and who owed what when that began."""
 
     # Questions.
 
@@ -75,29 +91,30 @@ class Model:
             must(token not in self.tokens, "a command happens once", f"{token} at {event.position}")
             self.tokens[token] = event
         self._keep_promise(event)
+        if not isinstance(body, ONE_LOOK):
+            self.looked = None
         talk = self._place(event)
         judge = self._judges.get(type(body))
         if judge is not None:
             judge(self, event, talk)
         self.position, self.last_id, self.at_us = event.position, event.id, event.at_us
 
+    def owe(self, duty: str, about: str) -> None:
+        """Expect something of the events that follow at once."""
+        if (duty, about) not in self.owes:
+            self.owes.append((duty, about))
+
     def _keep_promise(self, event: Event) -> None:
         """A decision is one append: what has to follow an event follows at once (traps 2, 3)."""
-        if self.owes is None:
+        if not self.owes:
             return
-        what, key = self.owes
-        body = event.body
-        if what == "observe":
-            done = isinstance(body, agents.AgentObserved) and body.task_id == key
-        elif what == "open":
-            done = isinstance(body, sessions.SessionOpened) and body.session_id == key
+        what, about = self.owes[-1]
+        done, key, on_the_way = DUTIES[what]
+        if isinstance(event.body, done) and getattr(event.body, key) == about:
+            self.owes.pop()
         else:
-            done = isinstance(body, sessions.SessionClosed) and body.session_id == key
-            on_the_way = (tasks.TaskExpired, agents.AgentObserved, governance.ExpectationViolated)
-            if isinstance(body, (*on_the_way, sessions.SessionParticipantHidden)):
-                return
-        must(done, "one decision is one append", f"{event.type} at {event.position}, before: {what} {key}")
-        self.owes = None
+            seen = f"{event.type} at {event.position}, before: {what} {about}"
+            must(isinstance(event.body, on_the_way), "one decision is one append", seen)
 
     def _place(self, event: Event) -> Talk | None:
         """The session of an event: it lives, and the event has the next place in its log if it has one."""

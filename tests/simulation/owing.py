@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from events.event import Event
 from events.governance import ExpectationViolated
 from tests.simulation.found import must
+from tests.simulation.kinds import in_a_temper
 from tests.simulation.model import Model
 from tests.simulation.standing import Since, Talk
 
@@ -15,6 +16,8 @@ SECOND_US = 1_000_000
 
 def owing(talk: Talk, expectation: str) -> dict[str, Since]:
     """Who owes something in a session now (``""``: the session as a whole), and since when."""
+    if expectation == "grumpy":
+        return {talk.creator_id: Since(0, talk.created_us)}
     if expectation == "acks_within":
         return dict.fromkeys(talk.pending, Since(0, talk.created_us)) if talk.state == "pending" else {}
     if talk.state != "active":
@@ -40,8 +43,11 @@ def violated(model: Model, event: Event, talk: Talk | None) -> None:
     body: ExpectationViolated = event.body
     expectation = talk.expectations[body.ordinal]
     must(expectation["name"] == body.expectation, "a violation names its expectation", event.position)
-    owed = owing(talk, body.expectation)
-    for who in body.violators or ("",):
+    look, people = (talk.session_id, event.at_us), body.violators or ("",)
+    if model.looked is None or model.looked[0] != look or not model.looked[1][body.expectation].keys() >= set(people):
+        model.looked = look, {each["name"]: owing(talk, each["name"]) for each in talk.expectations}
+    owed = model.looked[1][body.expectation]
+    for who in people:
         must(who in owed, "who violates owes something", f"{body.expectation} at {event.position}")
         since = owed[who]
         late = event.at_us - since.at_us >= limit_us(expectation)
@@ -49,14 +55,24 @@ def violated(model: Model, event: Event, talk: Talk | None) -> None:
         fired = talk.fired.get((body.ordinal, who))
         must(fired != since, "a violation comes once per arming", f"{body.expectation} at {event.position}")
         talk.fired[body.ordinal, who] = since
+    told = body.on_violation in ("warn", "notify_session")
+    must(bool(body.sequence) == told, "a warning is an envelope, and nothing else is", event.position)
     if body.on_violation == "auto_close":
-        model.owes = "close", talk.session_id
+        model.owe("close", talk.session_id)
+    if body.on_violation == "hide":
+        for who in [one for one in body.violators if one not in talk.hidden][-1:]:
+            model.owe("hide", who)
 
 
-def missed(model: Model, now_us: int, begun: int) -> Iterator[str]:
-    """Say which violations a look at all sessions should have found, that began before the position ``begun``."""
-    for talk in [talk for talk in model.live() if talk.moved <= begun]:
+def missed(model: Model, now_us: int, begun: int, asleep: Container[str]) -> Iterator[str]:
+    """Say which violations a look at all sessions should have found, that began before the position ``begun``.
+
+    A session whose type is not loaded knows of no turn, and an evaluator in a temper finds nothing.
+    """
+    for talk in [talk for talk in model.live() if talk.moved <= begun and talk.kind not in asleep]:
         for ordinal, expectation in enumerate(talk.expectations):
+            if expectation["name"] == "grumpy" and in_a_temper(now_us):
+                continue
             for who, since in owing(talk, expectation["name"]).items():
                 late = now_us - since.at_us >= limit_us(expectation)
                 if late and talk.fired.get((ordinal, who)) != since:

@@ -9,20 +9,18 @@ from events.errors import NetworkError
 from events.values import Envelope
 from hub import HubClient
 from hub.client.agent_client import AgentClient
+from tests.simulation.found import OnPurpose
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-MANNERS = ("prompt", "prompt", "slow", "clumsy", "talkative", "opening")
-"""How an agent handles what it is given; ``slow`` waits until the driver lets it go on, which may be never."""
+MANNERS = ("prompt", "prompt", "slow", "clumsy", "talkative", "opening", "working")
+"""How an agent handles what it is given; ``slow`` waits until the driver lets it go on, which may be never, and
+``working`` does so in the middle of a task."""
 ANSWERS = ("accept", "accept", "accept", "reject", "later")
 """How an agent answers invites."""
 WORDS = 12
 """How often an agent talks by itself in a run: two talkative ones would never stop."""
-
-
-class Clumsy(Exception):
-    """A handler failed on purpose."""
 
 
 class Actor:
@@ -53,9 +51,11 @@ class Actor:
         client.accept_invite = self._accept
         client.on_envelope(self._take)
 
-    def unplug(self) -> None:
-        """Lose the connection."""
-        if self.link is not None:
+    def unplug(self, *, alone: bool = False) -> None:
+        """Lose the connection, and with it whoever shares it; or let go of it alone."""
+        if self.link is not None and self.client is not None and alone:
+            self.link.connection.release(self.client.agent_id)
+        elif self.link is not None:
             self.link.connection.close()
         self.client = self.link = None
 
@@ -90,13 +90,28 @@ class Actor:
         if client is None:
             return
         self.world.watch.handed(client.agent_id, envelope, self._handed)
-        manners = self.manners
+        await self._handle(client, envelope, self.manners)
+        self.world.watch.handled.add((client.agent_id, envelope.envelope_id))
+
+    async def _handle(self, client: AgentClient, envelope: Envelope, manners: str) -> None:
         if manners == "slow":
             await self._pause()
         elif manners == "clumsy" and envelope.sequence % 2:
-            raise Clumsy(f"{self.name} drops {envelope.envelope_id}")
+            raise OnPurpose(f"{self.name} drops {envelope.envelope_id}")
         elif manners in ("talkative", "opening") and envelope.event_type == "ag2.msg.text":
             await self._react(client, envelope, manners)
+        elif manners == "working" and envelope.event_type == "ag2.msg.text":
+            await self._work(client, envelope)
+
+    async def _work(self, client: AgentClient, envelope: Envelope) -> None:
+        """Do a task that is observed, if the hub takes it, and at times fails (TASK-1, TASK-2)."""
+        if not (word := self._word()):
+            return
+        async with client.task(word, "sing", ttl=(None, 3, "1m")[envelope.sequence % 3]) as task:
+            await task.progress({"half": True})
+            await self._pause()
+            if envelope.sequence % 2:
+                raise OnPurpose(f"{self.name} cannot do it")
 
     async def _react(self, client: AgentClient, envelope: Envelope, manners: str) -> None:
         """Post or open from inside the handler; a refusal is a failed turn."""
@@ -109,7 +124,7 @@ class Actor:
                 kind = self.world.options.kinds[envelope.sequence % len(self.world.options.kinds)]
                 await client.open(type=kind, target=envelope.sender_id, labels={"token": word})
         except NetworkError as error:
-            raise Clumsy(f"{self.name} was refused: {error.code}") from error
+            raise OnPurpose(f"{self.name} was refused: {error.code}") from error
 
     def _word(self) -> str:
         """Something to say: a mark that nobody waits for; nothing when the agent has talked enough."""

@@ -28,6 +28,7 @@ def posted(model: Model, event: Event, talk: Talk | None) -> None:
         talk.keys.add(key)
     for envelope_id in [one for one, where in sender.pending.items() if where == talk.session_id]:
         del sender.pending[envelope_id]
+        sender.attempts.pop(envelope_id, None)
     for agent_id in body.recipients:
         model.people[agent_id].pending[event.id] = talk.session_id
     sender.sent_us.append(event.at_us)
@@ -82,4 +83,4 @@ def _move(model: Model, event: Event, talk: Talk) -> None:
     elif (speaker := talk.due_to_speak()) in body.recipients:
         talk.owed[str(speaker)] = since
     if talk.kind == "consulting" and talk.said == 2:
-        model.owes = "close", talk.session_id
+        model.owe("close", talk.session_id)

@@ -48,22 +48,22 @@ def quiet() -> Iterator[None]:
 
 
 @quiet()
-def play(seed: int, steps: int = seeds.STEPS, only: Collection[int] | None = None) -> Result:
+def play(seed: int, steps: int | None = None, only: Collection[int] | None = None) -> Result:
     """Run a seed, or only some of its steps; equal arguments give equal results, to the byte."""
     options = seeds.options_of(seed, steps)
     world = World(options)
     failure, step = None, 0
     try:
-        for step in range(steps):
+        for step in range(options.steps):
             if only is None or step in only:
                 take(world, seeds.chance_of(seed, step), step)
-        step = steps
+        step = options.steps
         finale(world)
     except Exception as error:
         rule = getattr(error, "rule", type(error).__name__)
         failure = Failure(rule, f"{type(error).__name__}: {error}", step)
     digest = world.digest()
-    events = len(world.store._records)
+    events = sum(1 for _ in world.store.written())
     world.loop.discard()
     return Result(seed, options, tuple(world.trace), digest, world.commands, world.crashes, events, failure)
 

@@ -15,7 +15,13 @@ from typing import NamedTuple
 
 WITHOUT_GIT = 20_260_101
 """The seed where there is no git to ask for a commit."""
-STEPS = 160
+STEPS = (30, 60, 120, 240)
+"""How many steps a run may have."""
+KINDS = ("consulting", "conversation", "discussion", "brisk", "chat")
+EXPECTED = ("acks_within", "reply_within", "turn_within", "max_silence", "grumpy")
+"""What the session types of the simulator may expect (``tests.simulation.kinds``)."""
+HANDLERS = ("audit", "audit", "warn", "warn", "notify_session", "hide", "auto_close")
+WITHIN_S = (0, 4, 20, 20, 45, 45, 90, 300)
 
 
 def parse(text: str) -> int:
@@ -62,8 +68,17 @@ class Options(NamedTuple):
     """How likely a step is left to come to rest before the next begins."""
     slow_disk: float
     """How likely commits are held back when a step asks for it."""
+    at_once: bool
+    """Whether the store commits while it is handed something, as the one in memory does; then it is never slow."""
     kinds: tuple[str, ...]
     """Session types."""
+    brisk: tuple[str, ...]
+    """What a session of the type ``brisk`` expects: the name, what follows, and within how many seconds."""
+    chat: tuple[str, ...]
+    asleep: float
+    """How likely a session type is not loaded when a hub opens again."""
+    shared: float
+    """How likely an agent shares the connection of another."""
     jump_s: int
     """How far the clock jumps, at most."""
     invite_ack_timeout_s: int
@@ -76,23 +91,35 @@ class Options(NamedTuple):
         )
 
 
-def options_of(seed: int, steps: int = STEPS) -> Options:
-    """Draw the options of a run of so many steps."""
+def options_of(seed: int, steps: int | None = None) -> Options:
+    """Draw the options of a run, of so many steps if that is given."""
     chance = Random(f"{seed}/options")
-    kinds = ("consulting", "conversation", "discussion", "brisk", "chat")
+    drawn = chance.choice(STEPS)
     return Options(
-        steps=steps,
+        steps=drawn if steps is None else steps,
         agents=chance.choice((2, 3, 4, 6)),
         tightness=chance.choice((0.0, 0.2, 0.4, 0.6)),
         faults=chance.choice((0.0, 0.15, 0.3)),
         burst=chance.choice((1, 3, 6)),
         patience=chance.choice((0.3, 0.7, 1.0)),
-        slow_disk=chance.choice((0.0, 0.5, 0.9)),
-        kinds=tuple(sorted(chance.sample(kinds, chance.randint(1, len(kinds))))),
+        slow_disk=0.0 if (at_once := chance.random() < 0.25) else chance.choice((0.5, 0.9)),
+        at_once=at_once,
+        kinds=tuple(sorted(chance.sample(KINDS, chance.randint(1, len(KINDS))))),
+        brisk=_expectations(chance),
+        chat=_expectations(chance),
+        asleep=chance.choice((0.0, 0.0, 0.5)),
+        shared=chance.choice((0.0, 0.0, 0.4)),
         jump_s=chance.choice((5, 60, 900)),
         invite_ack_timeout_s=chance.choice((5, 20, 30)),
         ttl_sweep_interval_s=chance.choice((0, 7, 30)),
         expectation_sweep_interval_s=chance.choice((0, 3, 10)),
+    )
+
+
+def _expectations(chance: Random) -> tuple[str, ...]:
+    return tuple(
+        f"{chance.choice(EXPECTED)}:{chance.choice(HANDLERS)}:{chance.choice(WITHIN_S)}"
+        for _ in range(chance.randint(0, 4))
     )
 
 

@@ -31,6 +31,15 @@ class Person:
     pending: dict[str, str] = field(default_factory=dict)
     """Envelope to session, while it counts against the inbox."""
     released: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    """Envelope that waits to how often it failed."""
+    claims: tuple[str, ...] = ()
+    shown: set[str] = field(default_factory=set)
+
+    @property
+    def can(self) -> set[str]:
+        """What it claims or was seen to do."""
+        return {*self.claims, *self.shown}
 
     @property
     def capped(self) -> bool:
@@ -55,6 +64,8 @@ class Talk:
     invited: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+    hidden: dict[str, int] = field(default_factory=dict)
+    """Of those who are gone, the ones that are hidden, and at which position; an agent may be hidden after it left."""
     sequence: int = 0
     moved: int = 0
     """The position of its last event, violations aside."""

@@ -5,11 +5,15 @@ Group commit is played: batches wait, are written in order, and are answered lat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 
 from eventsourcing.dcb.api import DCBQuery
 
+from events.codec import decode, event_of
 from events.errors import StoreError
+from events.event import Event
+from events.governance import HubOpened
 from events.stores import Batch, MemoryKnowledgeStore
 from events.stores.query import Window
 
@@ -35,8 +39,9 @@ class FaultyStore(MemoryKnowledgeStore):
         reached: called at each of ``POINTS`` but the last.
     """
 
-    def __init__(self, reached: Callable[[str], None]) -> None:
+    def __init__(self, reached: Callable[[str], None], *, at_once: bool) -> None:
         super().__init__(new_origin=lambda: "51" * 16)
+        self.commits_at_once = at_once
         self.reached = reached
         self.held = self.broken = self.dead = self.unreadable = False
         self.room: int | None = None
@@ -56,6 +61,24 @@ class FaultyStore(MemoryKnowledgeStore):
         self.reached("submitted")
         if not self.held:
             self.flush()
+
+    @property
+    def troubled(self) -> bool:
+        """Whether something is wrong with it that may keep a commit from being made or read back."""
+        return bool(self.broken or self.unreadable or self.hiccups) or self.room is not None
+
+    def written(self, after: int = 0) -> Iterator[Event]:
+        """Give what is on disk after a position, whatever is wrong with the disk."""
+        for position, record in enumerate(self._records[after:], after + 1):
+            yield decode(self._rule.decode(record, position, self.path), position)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 (hex) over all records but those that name the library's version."""
+        told = hashlib.sha256()
+        for record, event in zip(self._records, self.written(), strict=True):
+            if not isinstance(event.body, HubOpened):
+                told.update(record)
+        return told.hexdigest()
 
     def well(self) -> None:
         """End all faults; what waits goes on waiting until ``flush``."""
@@ -112,7 +135,8 @@ class FaultyStore(MemoryKnowledgeStore):
         for batch in self.waiting[:kept]:
             if self._refusal(batch) is None:
                 self._write(batch)
-        found = FaultyStore(self.reached)
-        found._records, found._index, found._frontier = self._records, self._index, self._frontier
-        found._tiles, found._last, found.failures = self._tiles, self._last, self.failures
+        found = FaultyStore(self.reached, at_once=self.commits_at_once)
+        if self._records:
+            found.append([event_of(record, position, self.path) for position, record in enumerate(self._records, 1)])
+        found.failures = self.failures
         return found

@@ -7,26 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.errors import NetworkError, StoreError
 from events.event import OPERATOR
 from events.values.times import parse_iso
 from hub import Hub
+from hub.protocols.base import SessionAdapter
 from hub.testing import MockClock, SequentialIds
 from tests.simulation.checks import Ear, Watch
-from tests.simulation.found import Found
+from tests.simulation.found import Found, must
 from tests.simulation.judges import JUDGES
-from tests.simulation.kinds import adapters
+from tests.simulation.kinds import Grumpy, adapters
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.model import Model
 from tests.simulation.people import Actor
 from tests.simulation.seeds import Options
 from tests.simulation.store import FaultyStore, Unreadable
+
+
+class Given(NamedTuple):
+    """A command that is under way: its name for people, and its mark if it has one."""
+
+    what: str
+    token: str | None = None
+
 
 Calm = tuple[int, int, int]
 Answered = Callable[[Any, BaseException | None], None]
@@ -46,15 +55,21 @@ class World:
         self.trace: list[str] = []
         self.problems: list[BaseException] = []
         self.commands = self.crashes = 0
-        self.pending: dict[asyncio.Task[Any], str] = {}
+        self.pending: dict[asyncio.Task[Any], Given] = {}
+        self.given_up: dict[str, tuple[int, int]] = {}
+        """Marks of commands whose caller went away, and how often commits had failed and hubs had crashed by then."""
         self.model = Model(JUDGES)
         self.loop = VirtualLoop()
         self.clock = MockClock()
-        self.store = FaultyStore(self.reached)
+        self.store = FaultyStore(self.reached, at_once=options.at_once)
         self.watch = Watch(self)
+        self.asleep: dict[str, SessionAdapter] = {}
+        """Session types that the hub has not loaded (SESS-9)."""
         self.hub: Hub | None = None
         self.crash_at: tuple[str, int] | None = None
         self.ticked: tuple[Calm, int] | None = None
+        self.under_way_us: int | None = None
+        """The time before the clock jumped, while what was under way then has not come to rest."""
         self.memory: dict[str, Any] = {}
         """What actions remember: retries, tasks."""
         self._marks = 0
@@ -83,7 +98,7 @@ class World:
         token: str | None = None,
         actor: str = OPERATOR,
         answered: Answered | None = None,
-    ) -> None:
+    ) -> asyncio.Task[Any]:
         """Start a command; what it is answered is judged by its mark and told to ``answered``."""
         self.commands += 1
         if token is not None:
@@ -91,9 +106,10 @@ class World:
         started: list[asyncio.Task[Any]] = []
         self.loop.inside(lambda: started.append(self.loop.create_task(work)))
         task = started[0]
-        self.pending[task] = what
+        self.pending[task] = Given(what, token)
         self.say(f"  give {what}")
         task.add_done_callback(partial(self._answered, what, token, answered))
+        return task
 
     def _answered(self, what: str, token: str | None, answered: Answered | None, task: asyncio.Task[Any]) -> None:
         if self.pending.pop(task, None) is None or task.cancelled():
@@ -127,6 +143,12 @@ class World:
 
     # Running.
 
+    def advance(self, seconds: float) -> None:
+        """Let the clock jump; what is under way goes on afterwards."""
+        if self.under_way_us is None and self.loop.busy:
+            self.under_way_us = self.now_us
+        self.loop.inside(partial(self.clock.advance, seconds))
+
     def run(self, callbacks: int | None = None) -> bool:
         """Let the loop go on, to rest or for so many callbacks, and look; say whether it came to rest."""
         rest = False
@@ -145,17 +167,38 @@ class World:
             raise problem
         self.watch.catch_up()
         if rest:
+            self.under_way_us = None
             self.watch.at_rest()
+            if not self.store.in_flight:
+                self._look_at_given_up()
             if self.ticked is not None and not self.store.in_flight:
                 calm, since = self.ticked
                 if calm == self.calm():
                     self.watch.after_ticks(self.now_us, since)
                 self.ticked = None
 
+    def give_up(self, task: asyncio.Task[Any]) -> None:
+        """Let the caller of a command go away without an answer, if there is none: what was asked may have happened."""
+        if task not in self.pending:
+            return
+        what, token = self.pending[task]
+        self.say(f"  nobody waits for: {what}")
+        self.loop.inside(task.cancel)
+        if token is not None:
+            self.given_up[token] = self.store.failures, self.crashes
+
+    def _look_at_given_up(self) -> None:
+        """A session that nobody opens any more does not stay pending (trap 6), unless the store failed meanwhile."""
+        for token, before in self.given_up.items():
+            talk = self.model.talks.get(getattr(self.model.tokens.get(token), "id", ""))
+            if talk is not None and not self.store.troubled and before == (self.store.failures, self.crashes):
+                must(talk.state != "pending", "an opener who goes away leaves nothing pending", talk.session_id)
+        self.given_up.clear()
+
     def calm(self) -> Calm | None:
         """Return what stays the same as long as time stands still and nothing fails; None while that is not so."""
         store, hub = self.store, self.hub
-        if store.broken or store.room is not None or hub is None or hub._closed:
+        if store.troubled or hub is None or hub._closed:
             return None
         return self.now_us, self.store.failures, self.crashes
 
@@ -177,12 +220,14 @@ class World:
 
     # The hub's lives.
 
-    def open(self, hiccups: int = 0) -> None:
-        """Open a hub on the store; so many attempts fail."""
+    def open(self, hiccups: int = 0, asleep: Collection[str] = ()) -> None:
+        """Open a hub on the store; so many attempts fail, and some session types are not loaded."""
         store, options = self.store, self.options
         store.well()
         store.hiccups = hiccups
         self.hub = None
+        types = {adapter.manifest.type: adapter for adapter in adapters(options)}
+        self.asleep = {name: adapter for name, adapter in types.items() if name in asleep}
 
         async def opening() -> None:
             hub = await Hub.open(
@@ -194,8 +239,10 @@ class World:
                 invite_ack_timeout=options.invite_ack_timeout_s,
                 listeners=[Ear(self, store)],
             )
-            for adapter in adapters():
-                hub.register_adapter(adapter)
+            hub.register_expectation_evaluator(Grumpy())
+            for name, adapter in types.items():
+                if name not in self.asleep:
+                    hub.register_adapter(adapter)
             self.hub = hub
 
         for _ in range(hiccups):
@@ -203,6 +250,19 @@ class World:
                 self.complete("open the hub in vain", opening())
                 raise Found("a hub does not open on a disk that fails", "")
         self.complete("open the hub", opening())
+
+    def wake(self) -> None:
+        """Load the session types that are asleep, as far as the log can be read: their sessions go on."""
+        for name, adapter in list(self.asleep.items()):
+            self.say(f"  load {name}")
+            self.ticked = None
+            if self.hub is None:
+                return
+            try:
+                self.loop.inside(partial(self.hub.register_adapter, adapter))
+            except Unreadable:
+                return
+            del self.asleep[name]
 
     def reached(self, point: str) -> None:
         """A named point of a commit is reached: crash here, if that was planned."""
@@ -214,7 +274,7 @@ class World:
             self.say(f"  crash when a commit is {point}")
             self.store.dead = True
 
-    def lose(self, kept: int, hiccups: int = 0) -> None:
+    def lose(self, kept: int, hiccups: int = 0, asleep: Collection[str] = ()) -> None:
         """Crash the hub's process and start another on what reached the disk, at the first attempt or a later one."""
         self.say(f"  crash: {len(self.store.waiting)} commits under way, {kept} of them on disk")
         self.crashes += 1
@@ -222,9 +282,9 @@ class World:
         self.pending.clear()
         old = self.store
         self.store = old.crash(kept)
-        self._restart(self.loop, hiccups)
+        self._restart(self.loop, hiccups, asleep)
 
-    def restart(self) -> None:
+    def restart(self, asleep: Collection[str] = ()) -> None:
         """Close the hub in good order and open another on the same store: nothing may change (DET-2)."""
         hub = self.hub
         if hub is None:
@@ -235,22 +295,21 @@ class World:
         self.complete("close the hub", hub.close())
         if self.crashes == crashes:
             self.run()
-            for what in self.pending.values():
-                raise Found("a hub that closes lets everybody go", what)
-            self._restart(self.loop)
+            for given in self.pending.values():
+                raise Found("a hub that closes lets everybody go", given.what)
+            self._restart(self.loop, asleep=asleep)
 
-    def _restart(self, old: VirtualLoop, hiccups: int = 0) -> None:
+    def _restart(self, old: VirtualLoop, hiccups: int = 0, asleep: Collection[str] = ()) -> None:
         for actor in self.actors:
             actor.forget()
         self.loop, self.clock = VirtualLoop(), MockClock(self.clock())
         old.discard()
-        self.open(hiccups)
+        self.watch.put_down_and_take_up()
+        self.open(hiccups, asleep)
 
     def digest(self) -> str:
-        """Return the SHA-256 (hex) over the log's records and the trace."""
-        told = hashlib.sha256(b"".join(self.store._records))
-        told.update("\n".join(self.trace).encode())
-        return told.hexdigest()
+        """Return the SHA-256 (hex) over the log and the trace."""
+        return hashlib.sha256("\n".join((self.store.fingerprint(), *self.trace)).encode()).hexdigest()
 
     def actor(self, chance: Random) -> Actor:
         """Return one of the actors."""
