@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix coverage bench bench-quick profile sim soak lock clean FORCE
+.PHONY: help demo test check fix docs coverage bench bench-quick profile sim soak lock clean FORCE
 
 ARGS ?=
 SOAK_MINUTES ?= 30
@@ -36,6 +36,9 @@ check: $(DEV) ## lint, format, types, the contracts between the floors, and that
 fix: $(DEV) ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
+
+docs: $(DEV) ## docs/replay.md anew, from the commands' own help
+	@$(BIN)/python .ci/reference.py
 
 coverage: $(DEV) ## the suite again, with the lines and branches that it does not reach
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)

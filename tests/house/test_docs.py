@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable
 from itertools import chain
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 from packaging.requirements import Requirement
@@ -103,3 +106,14 @@ def test_a_decision_says_context_choice_alternatives_consequence(path: str) -> N
     content = text(path)
     assert content.startswith(f"# {PurePath(path).name[:4]}: ")
     assert re.findall(r"^## .*$", content, re.MULTILINE) == DECISION_HEADINGS
+
+
+def test_the_reference_of_replay_is_what_its_help_says(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "reference.py", "--check"],
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "LEDGERHUB_LOG": os.fspath(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
