@@ -19,7 +19,7 @@ now; O(live + differences).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,8 +27,7 @@ from events.agents import AgentRuleSet
 from events.errors import AccessDeniedError, AuthError, InboxFull, NetworkError, NotFoundError, ProtocolError
 from events.event import HUB, Event
 from events.log import EventLog
-from events.sessions import EnvelopePosted, SessionClosed, SessionCreated, SessionExpired
-from events.values import EV_PACKET, EV_TEXT
+from events.sessions import SessionClosed, SessionCreated, SessionExpired
 from events.values.envelope import Envelope
 from hub.arbiter import Arbiter, RuleBasedArbiter
 from hub.catalogue import Catalogue
@@ -39,10 +38,11 @@ from hub.decisions.registration import Register, SetRule
 from hub.decisions.sweeping import CheckExpectations, Lapse, LapseTask
 from projections.state import HubState
 from replay.commands import Failed, Recorded, redecide, wal_of
-from replay.whatif.alike import alike, identical, in_order, rests_on, twins
+from replay.whatif.alike import alike, identical, in_order, twins
 from replay.whatif.caps import Levels
 from replay.whatif.deadlines import EXPECTATIONS, TASK, OtherDeadlines
 from replay.whatif.denied import probe
+from replay.whatif.gone import Gone
 from replay.whatif.plan import Plan
 from replay.whatif.report import Difference, Kind, Report
 from replay.whatif.types import Types
@@ -89,8 +89,7 @@ class World:
         then: Any = was.catalogue  # a state knows it as what folds need of it
         self._then = Rules(then, RuleBasedArbiter(), Types(then, Plan()))
         self._read, self._failed = wal_of(log), failed or _unheard
-        self._gone: dict[str, int] = {}
-        self._gone_places: dict[tuple[str, int], int] = {}
+        self._gone = Gone()
         self._ends: dict[str, list[str | None]] = {}
         self._deadlines = OtherDeadlines(was, now)
         self._drawn = 0
@@ -128,17 +127,13 @@ class World:
 
     def _ask(self, recorded: Recorded) -> Difference | None:
         event = recorded.events[recorded.head]
-        rests = next((self._gone[i] for i in rests_on(event) if i in self._gone), None)
-        if rests is None:
-            rests = self._answered(event)
+        rests = self._gone.behind(event, self.was, self.now)
         if rests is not None:
             return self._left_out(recorded, Kind.MOOT, because=rests)
         if (why := self._cannot_be_asked(event)) is not None:
             self.report.taken_over[why] += 1
-            place = self.now.position
-            self._follow(
-                [each._replace(position=place + n) for n, each in enumerate(recorded.events, 1)], event.position
-            )
+            first = self.now.position + 1
+            self._follow([e._replace(position=n) for n, e in enumerate(recorded.events, first)], event.position)
             return None
         if isinstance(recorded.command, RecordDenial):
             return self._ask_refused(recorded)
@@ -159,9 +154,9 @@ class World:
             self.report.renumbered += alike(decided, recorded.events)
             return None
         ids = {event.id for event in decided}
-        self._lose(event for event in recorded.events if event.id not in ids)
+        self._gone.add(event for event in recorded.events if event.id not in ids)
         kind = Kind.CHANGED if decided else Kind.UNDUE
-        return self._difference(kind, recorded, tuple(decided), error, message)
+        return _difference(kind, recorded, tuple(decided), error, message)
 
     def _decided(self, recorded: Recorded) -> list[Event]:
         """Decide again, and once more with other ids when the events are not the recorded ones in their order."""
@@ -222,41 +217,8 @@ class World:
     def _left_out(
         self, recorded: Recorded, kind: Kind, error: str = "", message: str = "", because: int = 0
     ) -> Difference:
-        self._lose(recorded.events)
-        return self._difference(kind, recorded, (), error, message, because)
-
-    def _lose(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._gone[event.id] = event.position
-            if isinstance(event.body, EnvelopePosted):
-                self._gone_places[event.body.session_id, event.body.sequence] = event.position
-
-    def _difference(
-        self,
-        kind: Kind,
-        recorded: Recorded,
-        now: tuple[Event, ...],
-        error: str = "",
-        message: str = "",
-        because: int = 0,
-    ) -> Difference:
-        head, name = recorded.events[recorded.head], type(recorded.command).__name__
-        return Difference(kind, head.position, recorded.at_us, name, recorded.events, now, error, message, because)
-
-    def _answered(self, event: Event) -> int | None:
-        """Return the place of what a text answered, by turn or as owed, if that does not happen now; else None."""
-        body = event.body
-        if not isinstance(body, EnvelopePosted) or body.event_type not in (EV_TEXT, EV_PACKET):
-            return None
-        was, now = (state.sessions.live.get(body.session_id) for state in (self.was, self.now))
-        if was is None or now is None or body.sender_id in now.owed:
-            return None
-        if body.sender_id == self.now.sessions.expected_next(now):
-            return None
-        if was.turn is not None and was.turn.speaker == body.sender_id and was.turn.envelope_id in self._gone:
-            return self._gone[was.turn.envelope_id]
-        owed = was.owed.get(body.sender_id)
-        return None if owed is None else self._gone_places.get((body.session_id, owed.sequence))
+        self._gone.add(recorded.events)
+        return _difference(kind, recorded, (), error, message, because)
 
     def _as_told(self, refusal: NetworkError) -> NetworkError:
         """Say of a session that ended in this world alone what a hub would."""
@@ -375,3 +337,15 @@ class World:
 
 def _unheard(what: str, error: BaseException) -> None:
     """Nobody listens: an evaluator that raises stops neither the others nor the look (trap 42)."""
+
+
+def _difference(
+    kind: Kind,
+    recorded: Recorded,
+    now: tuple[Event, ...],
+    error: str = "",
+    message: str = "",
+    because: int = 0,
+) -> Difference:
+    head, name = recorded.events[recorded.head], type(recorded.command).__name__
+    return Difference(kind, head.position, recorded.at_us, name, recorded.events, now, error, message, because)

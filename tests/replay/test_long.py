@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hub.loading import CHECKPOINT_EVENTS
-from replay import History, Impact, bisect, blame, diff, impact, look, story, why
+from replay import Change, History, Impact, bisect, blame, diff, impact, look, story, whatif, why
 from replay.expressions import compile
 from replay.show import detail
 from tests.replay.asking import start
@@ -136,6 +136,21 @@ def test_bisect_of_what_lasts_halves_the_checkpoints(long: History, decoded: lis
     assert search.checkpoints <= 6
 
 
+def test_what_if_costs_the_state_at_the_point_and_what_comes_behind_it(long: History, decoded: list[int]) -> None:
+    point = long.head - 500
+    report = whatif(long, point, [Change.parse("agents/*/rule.rate.envelopes_per_minute=1")])
+    assert report.asked > 0
+    assert long.rebuild(point).folded < CHECKPOINT_EVENTS
+    assert len(decoded) < 2 * CHECKPOINT_EVENTS + 1000
+
+
+def test_the_commands_of_a_session_cost_the_state_before_it_and_its_length(
+    long: History, decoded: list[int], session: int
+) -> None:
+    assert type(next(long.commands(session=f"@{session}")).command).__name__ == "CreateSession"
+    assert len(decoded) < CHECKPOINT_EVENTS + 500
+
+
 def test_live_sessions_are_counted_without_being_looked_at(long: History, decoded: list[int]) -> None:
     state = long.at("head")
     before = len(decoded)
@@ -156,6 +171,7 @@ def test_live_sessions_are_counted_without_being_looked_at(long: History, decode
         ("impact", "{middle}"),
         ("bisect", "--expr", 'inbox("past-7-recipient-0") > 50'),
         ("log", "--count", "--actor", "hub"),
+        ("whatif", "--at", "-1s", "--set", "agents/*/rule.rate.envelopes_per_minute=1"),
     ],
     ids=lambda words: words[0],
 )
