@@ -20,6 +20,8 @@ from replay.query import Query
 from replay.render.screen import Screen
 from replay.render.text import printable
 
+GOOD = ("✓", "green")
+
 
 @click.group("bundle", cls=WithDefault, short_help="A session as an evidence package, checked without the log.")
 def command() -> None:
@@ -72,30 +74,38 @@ def check_command(screen: Screen, file: str, key: str | None) -> int:
 def _made(screen: Screen, made: Made, name: str, standing: Standing) -> Iterator[str]:
     yield screen.paint(f"{made.path}: {printable(name)}, {len(made.roles):,} events, {made.size_bytes:,} bytes", "bold")
     counts = {role: made.count(role) for role in (SESSION, CAUSE, AGENT)}
-    yield f"{_counted(counts)}, each with its proof"
+    yield from screen.item(f"{_counted(counts)}, each with its proof")
     yield "what was written is in it" if made.content else "what was written is left out; its digests are proven"
-    yield signers(made.note, standing)
+    yield from screen.item(signers(made.note, standing))
     if not made.note.signatures:
         yield "sign one and make the bundle again: replay checkpoint --sign KEY_FILE"
-    yield f"check it with: replay bundle check {made.path} --key VERIFIER_KEY"
+    yield from screen.item(f"check it with: replay bundle check {made.path} --key VERIFIER_KEY")
 
 
 def _verdict(screen: Screen, verdict: Verdict) -> Iterator[str]:
     if verdict.problem or verdict.note is None:
-        yield screen.paint(f"✗ {verdict.path} is not to be relied on: {printable(verdict.problem)}", "bold red")
+        problem = f"{verdict.path} is not to be relied on: {printable(verdict.problem)}"
+        yield from screen.item(problem, "✗", "bold red")
         return
-    mark, size = screen.paint("✓", "green"), Checkpoint.parse(verdict.note.text).size
-    first, last = map(iso, verdict.times_us)
-    yield f"{mark} {_counted(verdict.roles)}: each stands in the log of {size:,} events"
-    yield f"{mark} session {printable(verdict.session_id)}, {first} to {last}"
-    how = f"it ended, {printable(verdict.ended)}" if verdict.ended else "it had not ended"
-    yield f"{mark} its envelopes 1 to {verdict.envelopes:,} are all here; {how}"
+    for line in _proven(verdict, Checkpoint.parse(verdict.note.text).size):
+        yield from screen.item(line, *GOOD)
+    if not verdict.content:
+        yield "what was written was left out"
     if verdict.missing:
         yield f"{len(verdict.missing):,} of the causes that are named in it are not here"
-    yield f"{mark} what was written is as it was logged" if verdict.content else "what was written was left out"
-    yield f"{mark} every byte of the file is as it was made"
-    signed = signers(verdict.note, verdict.standing)
-    yield f"{mark} {signed}" if verdict.standing is Standing.VERIFIED else screen.paint(signed, "yellow")
+    verified = verdict.standing is Standing.VERIFIED
+    yield from screen.item(signers(verdict.note, verdict.standing), *(GOOD if verified else ()))
+
+
+def _proven(verdict: Verdict, size: int) -> Iterator[str]:
+    first, last = map(iso, verdict.times_us)
+    yield f"{_counted(verdict.roles)}: each stands in the log of {size:,} events"
+    yield f"session {printable(verdict.session_id)}, {first} to {last}"
+    how = f"it ended, {printable(verdict.ended)}" if verdict.ended else "it had not ended"
+    yield f"its envelopes 1 to {verdict.envelopes:,} are all here; {how}"
+    if verdict.content:
+        yield "what was written is as it was logged"
+    yield "every byte of the file is as it was made"
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -98,18 +98,18 @@ def _proof_in(file: str) -> bytes:
 
 
 def _made(asked: Asked, proof: Proof, output: str | None) -> Iterator[str]:
-    history, paint = asked.history, asked.screen.paint
+    history, screen = asked.history, asked.screen
     if isinstance(proof, InclusionProof):
         event = history.event(proof.index + 1)
-        yield paint(f"@{event.position} {event.type}, {iso(event.at_us)}", "bold")
-        yield sentence(event, history.names)
+        yield screen.paint(f"@{event.position} {event.type}, {iso(event.at_us)}", "bold")
+        yield from screen.item(sentence(event, history.names))
         yield f"leaf {leaf_hash(proof.extra or b'').hex()}"
-    yield _claim(proof)
+    yield from screen.item(_claim(proof))
     yield from (f"{INDENT}{each.hex()}" for each in proof.path)
-    yield signers(proof.note, signature_standing(proof.note, history.key))
+    yield from screen.item(signers(proof.note, signature_standing(proof.note, history.key)))
     if output is not None:
         earlier = "" if isinstance(proof, InclusionProof) else " --old THE_EARLIER_CHECKPOINT"
-        yield f"written to {output}; check it with: replay prove check {output}{earlier}"
+        yield from screen.item(f"written to {output}; check it with: replay prove check {output}{earlier}")
 
 
 def _claim(proof: Proof) -> str:
@@ -131,13 +131,10 @@ def signers(note: Note, known: Standing) -> str:
 
 def _checked(screen: Screen, found: Read, key: VerifierKey | None) -> Iterator[str]:
     if found.problem:
-        yield screen.paint(f"✗ {printable(found.problem)}", "bold red")
+        yield from screen.item(printable(found.problem), "✗", "bold red")
         return
-    yield f"{screen.paint('✓', 'green')} {_claim(found.proof)}"
-    if key is not None:
-        yield f"{screen.paint('✓', 'green')} {signers(found.proof.note, found.standing)}"
-    else:
-        yield signers(found.proof.note, found.standing)
+    yield from screen.item(_claim(found.proof), "✓", "green")
+    yield from screen.item(signers(found.proof.note, found.standing), *(("✓", "green") if key is not None else ()))
     if isinstance(found.proof, InclusionProof) and (leaf := found.leaf) is not None:
         yield screen.paint(f"@{found.proof.index + 1} {leaf.type}, {leaf.at}", "bold")
         yield from value_lines(_leaf_json(leaf)["event"], Names(EventLog(MemoryKnowledgeStore())))

@@ -12,6 +12,8 @@ from replay.render.screen import HEX_SHOWN
 from replay.render.text import printable
 from replay.verify import Report, report_json, verify
 
+GOOD, BAD = ("✓", "green"), ("✗", "bold red")
+
 
 @click.command("verify", short_help="Is the log what was written?")
 @click.option(
@@ -41,38 +43,41 @@ def command(asked: Asked, elsewhere: tuple[str, ...]) -> int:
 
 
 def _lines(asked: Asked, report: Report) -> Iterator[str]:
-    paint, head = asked.screen.paint, report.evidence.head
+    screen, head = asked.screen, report.evidence.head
     for finding in report.findings:
-        what = paint(f"✗ {finding.kind} at @{finding.position}", "bold red")
-        yield f"{what} ({finding.part}): {finding.message}"
+        yield from screen.item(f"{finding.kind} at @{finding.position} ({finding.part}): {finding.message}", *BAD)
     if report.clean:
         for line in _agreeing(report):
-            yield f"{paint('✓', 'green')} {line}"
+            yield from screen.item(line, *GOOD)
     size = "all bytes" if report.covered == head else "up to what is wrong"
-    yield f"covered {report.covered:,} of {head:,} events, {size}; {report.size_bytes:,} bytes of data"
+    yield from screen.item(
+        f"covered {report.covered:,} of {head:,} events, {size}; {report.size_bytes:,} bytes of data"
+    )
     if report.passed_over:
-        yield f"passed over {len(report.passed_over)} projection checkpoints of other code, of another log, or garbled"
+        number = len(report.passed_over)
+        yield from screen.item(f"passed over {number} projection checkpoints of other code, of another log, or garbled")
     if not report.clean:
-        yield paint(f"first bad position @{report.first_bad}, last provably good @{report.last_good}", "bold")
-    elif not report.vouched.agreed:
-        yield "no signed checkpoint: who may write the log could have made it anew"
+        yield screen.paint(f"first bad position @{report.first_bad}, last provably good @{report.last_good}", "bold")
     else:
         yield from _signed(asked, report)
 
 
 def _signed(asked: Asked, report: Report) -> Iterator[str]:
-    key, newest = asked.history.key, report.vouched.agreed[-1]
-    number, others = len(report.vouched.agreed), report.vouched.others
-    many = "the signed checkpoint" if number == 1 else f"{number:,} signed checkpoints, the newest"
-    if key is None:
-        yield f"the log agrees with {many} of @{newest}; whose they are was not checked: give --key"
+    screen, key, agreed = asked.screen, asked.history.key, report.vouched.agreed
+    if not agreed:
+        yield from screen.item("no signed checkpoint: who may write the log could have made it anew")
         return
-    yield f"{asked.screen.paint('✓', 'green')} the log agrees with {many} of @{newest}, signed by {printable(key.name)}"
-    if newest < report.evidence.head:
-        behind = report.evidence.head - newest
-        yield f"nobody vouches for the {behind:,} events behind it: replay checkpoint --sign"
-    if others:
-        yield f"passed over {others:,} {'checkpoint' if others == 1 else 'checkpoints'} that other keys signed"
+    many = "the signed checkpoint" if len(agreed) == 1 else f"{len(agreed):,} signed checkpoints, the newest"
+    if key is None:
+        whose = "whose they are was not checked: give --key"
+        yield from screen.item(f"the log agrees with {many} of @{agreed[-1]}; {whose}")
+        return
+    yield from screen.item(f"the log agrees with {many} of @{agreed[-1]}, signed by {printable(key.name)}", *GOOD)
+    if behind := report.evidence.head - agreed[-1]:
+        yield from screen.item(f"nobody vouches for the {behind:,} events behind it: replay checkpoint --sign")
+    if others := report.vouched.others:
+        named = "checkpoint" if others == 1 else "checkpoints"
+        yield from screen.item(f"passed over {others:,} {named} that other keys signed")
 
 
 def _agreeing(report: Report) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.style import Style
 
 from replay.history import Evidence
+from replay.render.text import printable, wrapped_lines
 
 JSON_VERSION = 1
 """``v`` of every JSON object; raised when a field changes its meaning or goes."""
@@ -46,6 +47,13 @@ class Screen:
     def paint(self, text: str, style: str) -> str:
         """Return text in a ``rich`` style, or as it is on a screen without colours."""
         return Style.parse(style).render(text, color_system=self._colors) if self._colors and style else text
+
+    def item(self, text: str, mark: str = "", style: str = "") -> Iterator[str]:
+        """Give a text in lines that keep to the width, behind a mark in a style; what goes on stands below the text."""
+        lead = " " * (len(mark) + 1) if mark else ""
+        room = None if self.width is None else max(self.width - len(lead), 1)
+        for number, line in enumerate(wrapped_lines(text, room)):
+            yield f"{lead if number or not mark else self.paint(mark, style) + ' '}{line}"
 
     def show(self, lines: Iterable[str], evidence: Callable[[], Evidence]) -> None:
         """Print lines as they come, then the footer; through a pager on a terminal."""
@@ -113,7 +121,7 @@ def footer(evidence: Evidence) -> str:
     """Return the line that ends every human screen, so that a pasted screen is evidence."""
     root = evidence.root[:HEX_SHOWN] if evidence.root else "unreadable"
     checkpoint = "none" if evidence.checkpoint is None else f"@{evidence.checkpoint}"
-    head = f"log {evidence.origin[:HEX_SHOWN]} head @{evidence.head} root {root}"
+    head = f"log {printable(evidence.origin[:HEX_SHOWN])} head @{evidence.head} root {root}"
     return f"{head} checkpoint {checkpoint} {evidence.standing}"
 
 
