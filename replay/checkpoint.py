@@ -25,6 +25,7 @@ from events.notes import Note, NoteError, SignerKey, VerifierKey
 from hub.loading import checkpoint_folder
 from replay.damage import Finding, Kind, Part
 from replay.errors import QuestionError
+from replay.render.text import printable
 
 FOLDER = "signed"
 SUFFIX = ".note"
@@ -223,7 +224,8 @@ def _against(log: EventLog, checkpoint: Checkpoint, agreed: int = 0) -> Finding 
     """Return what a checkpoint says against a log that agreed with all checkpoints up to a size, or None."""
     size, head = checkpoint.size, log.head
     if checkpoint.origin != log.recorder.origin:
-        message = f"the signed checkpoint of @{size} is of log {checkpoint.origin[:40]}, and this is another one"
+        other = printable(checkpoint.origin[:40])
+        message = f"the signed checkpoint of @{size} is of log {other}, and this is another one"
         return Finding(Kind.FORK, Part.EVENT, 1, message)
     if size > head:
         message = f"the log ends at @{head}, but a checkpoint of @{size} was signed"

@@ -233,6 +233,17 @@ def test_what_is_no_proof_is_refused_by_one_line(tmp_path: Path, content: bytes)
     assert len(answer.err) < 200
 
 
+def test_a_log_s_name_cannot_move_the_cursor(proofs: dict[str, bytes], tmp_path: Path) -> None:
+    """Notes may have control characters above U+007E; a screen shows them escaped."""
+    proof = InclusionProof.parse(proofs["event"])
+    checkpoint = proof.checkpoint
+    note = Note(str(Checkpoint("\x9b2J\u202e" + ORIGIN, checkpoint.size, checkpoint.root))).signed(SIGNER)
+    (tmp_path / "x").write_text(str(InclusionProof(proof.index, proof.path, note, proof.extra)))
+    answer = check(os.fspath(tmp_path / "x"), "--key", KEY)
+    assert answer.code == 0
+    assert all(line.isprintable() for line in answer.lines)
+
+
 def test_a_proof_without_its_leaf_was_made_elsewhere(proofs: dict[str, bytes]) -> None:
     proof = InclusionProof.parse(proofs["event"])
     with pytest.raises(NoteError, match="no line “extra” with the leaf"):
