@@ -10,12 +10,17 @@ from replay.differences import ABSENT, Difference
 from replay.diverge import Divergence, diverge
 from replay.effects import Effect
 from replay.errors import AbsentError, QuestionError
+from replay.exports import export
 from replay.expressions import Expression
 from replay.history import Evidence, History, Rebuilt
 from replay.impact import Impact, impact
+from replay.imports.ag2 import import_folder
+from replay.imports.jsonl import import_lines
+from replay.lint import Oddity, Thresholds, lint
 from replay.prove import consistency, inclusion
 from replay.query import Query
 from replay.state import look
+from replay.stats import Stats, stats
 from replay.story import Step, Story, story
 from replay.verify import Report, verify
 from replay.whatif import Change, Variants, whatif
@@ -36,6 +41,7 @@ __all__ = [
     "Impact",
     "Kind",
     "Link",
+    "Oddity",
     "Part",
     "PathChange",
     "Query",
@@ -45,8 +51,10 @@ __all__ = [
     "Search",
     "Setting",
     "Standing",
+    "Stats",
     "Step",
     "Story",
+    "Thresholds",
     "Variants",
     "Vouched",
     "Way",
@@ -56,9 +64,14 @@ __all__ = [
     "consistency",
     "diff",
     "diverge",
+    "export",
     "impact",
+    "import_folder",
+    "import_lines",
     "inclusion",
+    "lint",
     "look",
+    "stats",
     "story",
     "verify",
     "whatif",

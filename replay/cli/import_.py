@@ -42,7 +42,7 @@ def command(source: str, target: str, as_json: bool, no_color: bool, debug: bool
             f"there is no {source}: give an export's file, an ag2 hub's folder, or - for standard input"
         )
     if Path(source).is_dir():
-        with screen.progress("importing", 0) as told:
+        with screen.progress("importing", None) as told:
             imported = import_folder(source, target, progress=told)
         _tell_folder(screen, imported, source, target)
     else:
@@ -51,7 +51,7 @@ def command(source: str, target: str, as_json: bool, no_color: bool, debug: bool
 
 
 def _lines(screen: Screen, source: str, target: str) -> Imported:
-    with screen.progress("importing", 0) as told:
+    with screen.progress("importing", None) as told:
         if source == "-":
             return import_lines(sys.stdin.buffer, target, "standard input", told)
         with Path(source).open("rb") as file:

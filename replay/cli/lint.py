@@ -9,7 +9,7 @@ import click
 
 from replay.cli.common import CLEAN, FOUND, Asked, asks
 from replay.cli.filters import SINCE, UNTIL, filtered
-from replay.lint import CODES, Finding, Severity, Thresholds, lint
+from replay.lint import CODES, Oddity, Severity, Thresholds, lint
 from replay.render.text import wrapped_lines
 
 SHOWN_MAX = 10
@@ -116,7 +116,7 @@ def command(
 
 
 def _lines(
-    asked: Asked, found: Iterator[Finding], counts: Counter[str], codes: list[str], most: int | None
+    asked: Asked, found: Iterator[Oddity], counts: Counter[str], codes: list[str], most: int | None
 ) -> Iterator[str]:
     paint, width = asked.screen.paint, asked.screen.width
     for finding in found:

@@ -13,6 +13,8 @@ from events.event import Event
 from replay.history import History
 from replay.query import PROGRESS_EVENTS, Query, Selection
 
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 
 class Taken(NamedTuple):
     """An event, its stored bytes, and its leaf hash as the tree has it."""
@@ -66,7 +68,6 @@ def write_lines(file: BinaryIO, objects: Iterable[Mapping[str, Any]]) -> int:
     """Write objects as they come, each on a line in UTF-8; return how many there were."""
     count = 0
     for value in objects:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        file.write(text.encode() + b"\n")
+        file.write(_encoded(value).encode() + b"\n")
         count += 1
     return count

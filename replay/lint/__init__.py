@@ -14,11 +14,11 @@ from projections.state import HubState
 from replay.history import History
 from replay.lint.agents import NearCaps, Refusals
 from replay.lint.book import Orphans, Unsigned
-from replay.lint.findings import CODES, Check, Finding, Severity, Thresholds
+from replay.lint.oddities import CODES, Check, Oddity, Severity, Thresholds
 from replay.lint.talk import Loops, OnlyTime, Unanswered
 from replay.query import PROGRESS_EVENTS, Query
 
-__all__ = ["CODES", "Check", "Finding", "Severity", "Thresholds", "lint"]
+__all__ = ["CODES", "Check", "Oddity", "Severity", "Thresholds", "lint"]
 
 CHECKS: dict[str, type[Check]] = {
     "unanswered": Unanswered,
@@ -40,7 +40,7 @@ def lint(
     since: str | None = None,
     until: str | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[Oddity]:
     """Give what is odd in a log, lazily.
 
     Args:
@@ -62,7 +62,7 @@ def lint(
 
 def _looked(
     history: History, checks: list[Check], after: int, until: int, progress: Callable[[int], None] | None
-) -> Iterator[Finding]:
+) -> Iterator[Oddity]:
     state = history.rebuild(f"@{after}").state
     for event in history.log.read(after=after, until=until):
         for check in checks:

@@ -16,7 +16,7 @@ from events.tasks import TaskStarted
 from events.values.envelope import is_protocol_event
 from events.values.identity import AGENT_ID
 from projections.state import HubState
-from replay.lint.findings import Check, Finding
+from replay.lint.oddities import Check, Oddity
 from replay.render.text import duration, printable
 
 
@@ -49,7 +49,7 @@ class NearCaps(Check):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self._peaks: dict[tuple[str, str], _Peak] = {}
 
-    def after(self, event: Event, state: HubState) -> Iterable[Finding]:
+    def after(self, event: Event, state: HubState) -> Iterable[Oddity]:
         """Look how full it is now."""
         body, registry = event.body, state.registry
         if isinstance(body, EnvelopePosted) and not is_protocol_event(body.event_type):
@@ -84,13 +84,13 @@ class NearCaps(Check):
         if peak is None or used * peak.cap > peak.used * cap:
             self._peaks[agent_id, what] = _Peak(used, cap, event.position)
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Tell of every agent that came near a cap."""
         for (agent_id, what), peak in sorted(self._peaks.items(), key=lambda item: item[1].position):
             name, (rule, words) = self.names.agent(agent_id), _CAPS[what]
             sentence = f"{name} had {peak.used:,} {words} at @{peak.position}, of the {peak.cap:,} that {rule} allows"
             command = f"replay log --agent {shlex.quote(printable(name))} --until @{peak.position} --reverse --limit 20"
-            yield Finding("near-cap", printable(sentence), (peak.position,), command)
+            yield Oddity("near-cap", printable(sentence), (peak.position,), command)
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class Refusals(Check):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self._bursts: dict[str, _Burst] = {}
 
-    def after(self, event: Event, state: HubState) -> Iterator[Finding]:
+    def after(self, event: Event, state: HubState) -> Iterator[Oddity]:
         """Count a refusal, and tell of the burst before it when that is over."""
         if not isinstance(event.body, AccessDenied):
             return
@@ -127,12 +127,12 @@ class Refusals(Check):
         burst.count += 1 + event.body.left_out
         burst.errors[event.body.error] += 1 + event.body.left_out
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Tell of the last burst of each agent."""
         for subject, burst in sorted(self._bursts.items(), key=lambda item: item[1].first):
             yield from self._told(subject, burst)
 
-    def _told(self, subject: str, burst: _Burst) -> Iterator[Finding]:
+    def _told(self, subject: str, burst: _Burst) -> Iterator[Oddity]:
         if burst.count < self.limits.burst:
             return
         name = self.names.agent(subject)
@@ -142,4 +142,4 @@ class Refusals(Check):
         sentence = f"{name} was refused {burst.count:,} times {where}: {errors}"
         who = f" --agent {shlex.quote(printable(name))}" if AGENT_ID.fullmatch(subject) else ""
         command = f"replay audit --kind access_denied{who} --since @{burst.first} --until @{burst.last}"
-        yield Finding("refusals", printable(sentence), (burst.first, burst.last), command)
+        yield Oddity("refusals", printable(sentence), (burst.first, burst.last), command)

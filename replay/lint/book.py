@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from events.event import Event
 from projections.state import HubState
-from replay.lint.findings import Check, Finding
+from replay.lint.oddities import Check, Oddity
 from replay.render.sentences import sentence
 from replay.render.text import printable, shortened
 
@@ -25,12 +25,12 @@ class Orphans(Check):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self._latest: OrderedDict[str, None] = OrderedDict()
 
-    def before(self, event: Event, state: HubState) -> Iterator[Finding]:
+    def before(self, event: Event, state: HubState) -> Iterator[Oddity]:
         """Look for the event's cause."""
         if event.cause is not None and event.cause not in self._latest and not self._recorded(event):
             what = shortened(sentence(event, self.names), WHAT_WIDTH)
             said = f"@{event.position} names the cause {event.cause}, which is not in the log before it: {what}"
-            yield Finding("orphan", printable(said), (event.position,), f"replay show @{event.position}")
+            yield Oddity("orphan", printable(said), (event.position,), f"replay show @{event.position}")
         self._latest[event.id] = None
         if len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
@@ -43,7 +43,7 @@ class Orphans(Check):
 class Unsigned(Check):
     """Events behind the newest signed checkpoint: who may write the log could make them anew (LOG-6)."""
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Compare the newest checkpoint with the end."""
         evidence = self.history.evidence()
         signed, head = evidence.checkpoint or 0, evidence.head
@@ -52,4 +52,4 @@ class Unsigned(Check):
         since = f"since the newest, @{signed}" if signed else "at all"
         anew = f"who may write the log could make {head - signed:,} events anew, unnoticed"
         said = f"no signed checkpoint {since}: {anew}"
-        yield Finding("unsigned", said, (signed + 1, head), "replay checkpoint --sign KEY")
+        yield Oddity("unsigned", said, (signed + 1, head), "replay checkpoint --sign KEY")

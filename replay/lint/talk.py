@@ -13,7 +13,7 @@ from events.sessions import EnvelopePosted, SessionClosed, SessionExpired
 from events.values.envelope import is_protocol_event
 from projections.sessions import SessionRecord, Since
 from projections.state import HubState
-from replay.lint.findings import Check, Finding
+from replay.lint.oddities import Check, Oddity
 from replay.render.text import duration, printable, quoted, shortened
 
 QUOTED_WIDTH = 40
@@ -41,7 +41,7 @@ class Unanswered(Check):
     Who owes an answer is what the hub itself knows (GOV-1). Cost: O(log² n) for each envelope that is found.
     """
 
-    def before(self, event: Event, state: HubState) -> Iterator[Finding]:
+    def before(self, event: Event, state: HubState) -> Iterator[Oddity]:
         """Look who owed an answer when a session ended."""
         if not isinstance(event.body, SessionClosed | SessionExpired):
             return
@@ -54,7 +54,7 @@ class Unanswered(Check):
                 how = f"its session ended @{event.position}, {event.body.reason}"
                 yield self._finding(envelope, agent_id, how, (envelope.position, event.position))
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Look who owes an answer for too long."""
         for record in state.sessions.live.values():
             for agent_id, since in record.owed.items():
@@ -70,12 +70,12 @@ class Unanswered(Check):
         event = None if position is None else log.get(position)
         return event if event is not None and isinstance(event.body, EnvelopePosted) else None
 
-    def _finding(self, envelope: Event, agent_id: str, how: str, positions: tuple[int, ...]) -> Finding:
+    def _finding(self, envelope: Event, agent_id: str, how: str, positions: tuple[int, ...]) -> Oddity:
         sender, other = self.names.agent(envelope.body.sender_id), self.names.agent(agent_id)
         text = quoted(shortened(printable(_said(envelope)), QUOTED_WIDTH))
         where = self.names.session(envelope.body.session_id)
         sentence = f"{where}: {other} never answered {sender}'s {text} of @{envelope.position}; {how}"
-        return Finding("unanswered", printable(sentence), positions, f"replay story @{envelope.position}")
+        return Oddity("unanswered", printable(sentence), positions, f"replay story @{envelope.position}")
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class Loops(Check):
         self._talks: dict[str, _Talk] = {}
         self._links: OrderedDict[str, _Link] = OrderedDict()
 
-    def after(self, event: Event, state: HubState) -> Iterable[Finding]:
+    def after(self, event: Event, state: HubState) -> Iterable[Oddity]:
         """Follow what is said; tell of a session when it ends."""
         body = event.body
         if isinstance(body, SessionClosed | SessionExpired):
@@ -134,7 +134,7 @@ class Loops(Check):
             self._chained(event, talk)
         return ()
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Tell of the sessions that still live."""
         for session_id, talk in self._talks.items():
             yield from self._told(session_id, talk)
@@ -168,25 +168,25 @@ class Loops(Check):
         if link.length > talk.chain:
             talk.chain, talk.chain_first, talk.chain_last = link.length, link.began, event.position
 
-    def _told(self, session_id: str, talk: _Talk) -> Iterator[Finding]:
+    def _told(self, session_id: str, talk: _Talk) -> Iterator[Oddity]:
         where = self.names.session(session_id)
         if (same := talk.repeated) is not None:
             who = " and ".join(sorted(self.names.agent(agent_id) for agent_id in same.senders))
             text = quoted(shortened(printable(same.text), QUOTED_WIDTH))
             often = f"{same.count:,} times from @{same.first} to @{same.last}"
             sentence = f"{where}: {who} said {text}, or nearly that, {often}"
-            yield Finding("loop", printable(sentence), (same.first, same.last), f"replay story @{same.last}")
+            yield Oddity("loop", printable(sentence), (same.first, same.last), f"replay story @{same.last}")
         elif talk.chain >= self.limits.chain:
             first, last = talk.chain_first, talk.chain_last
             what = f"a chain of {talk.chain:,} answers of two to each other, each the cause of the next"
             sentence = f"{where}: {what}, from @{first} to @{last}"
-            yield Finding("loop", printable(sentence), (first, last), f"replay why @{last}")
+            yield Oddity("loop", printable(sentence), (first, last), f"replay why @{last}")
 
 
 class OnlyTime(Check):
     """Sessions that their TTL ended: nobody closed them, and no protocol did."""
 
-    def before(self, event: Event, state: HubState) -> Iterator[Finding]:
+    def before(self, event: Event, state: HubState) -> Iterator[Oddity]:
         """Look at a session when it expires."""
         record = state.sessions.live.get(event.body.session_id) if isinstance(event.body, SessionExpired) else None
         if record is None:
@@ -196,4 +196,4 @@ class OnlyTime(Check):
         since = f"{silent} after the last word" if record.spoken.sequence else f"{silent} old, and nobody said a word"
         where = self.names.session(record.session_id)
         sentence = f"{where} of {self.names.agents(record.participants)} ended by its TTL, {since}{turn}"
-        yield Finding("ttl-ended", printable(sentence), (event.position,), f"replay story @{event.position}")
+        yield Oddity("ttl-ended", printable(sentence), (event.position,), f"replay story @{event.position}")

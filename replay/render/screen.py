@@ -98,8 +98,11 @@ class Screen:
             raise BrokenPipeError
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar on stderr while work takes longer than a second; gives the function to tell how far it is."""
+    def progress(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Show a bar on stderr while work takes longer than a second; gives the function to tell how far it is.
+
+        ``total`` is None when nobody knows how much there is.
+        """
         console = Console(stderr=True)
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

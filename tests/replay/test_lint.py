@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from events.stores import DiskKnowledgeStore
 from events.values import AccessBlock, Envelope, InboxBlock, LimitsBlock, RateBlock, Rule, TaskSpec
 from hub.testing import settle
 from replay import History
-from replay.lint import CHECKS, CODES, Finding, Severity, Thresholds, lint
+from replay.lint import CHECKS, CODES, Oddity, Severity, Thresholds, lint
 from replay.lint.talk import gist
 from tests.replay.asking import Answer, ask, assert_screen, start
 from tests.replay.scenario import Network
@@ -27,7 +28,7 @@ Ask = Callable[..., Answer]
 Play = Callable[[Network], Awaitable[None]]
 
 
-async def found(path: Path, play: Play, *codes: str, **limits: float) -> list[Finding]:
+async def found(path: Path, play: Play, *codes: str, **limits: float) -> list[Oddity]:
     """Play with a hub, and look for what is odd."""
     net = await Network.open(path / "log")
     await play(net)
@@ -243,7 +244,7 @@ def next_denial(path: Path) -> Event:
 
 @pytest.mark.parametrize("remembered", [1, 65_536])
 def test_causes_far_back_are_looked_up(troubles_path: Path, remembered: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replay.lint.book.REMEMBERED", remembered)
+    monkeypatch.setattr(import_module("replay.lint.book"), "REMEMBERED", remembered)
     with History.open(troubles_path) as history:
         assert list(lint(history, codes=["orphan"])) == []
 

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_the_total_is_that_of_a_plain_recount(
     request: pytest.FixtureRequest, name: str, remembered: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is remembered: what is not is looked up."""
-    monkeypatch.setattr("replay.stats.REMEMBERED", remembered)
+    monkeypatch.setattr(import_module("replay.stats"), "REMEMBERED", remembered)
     history: History = request.getfixturevalue(name)
     expected, found = recount(list(history.events())), stats(history)
     values = expected.pop("latencies")

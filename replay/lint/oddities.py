@@ -31,7 +31,7 @@ CODES: dict[str, tuple[Severity, str]] = {
 """Code to severity and what it stands for."""
 
 
-class Finding(NamedTuple):
+class Oddity(NamedTuple):
     """Something odd.
 
     ``sentence`` says what, where and why it is odd, on one line; ``positions`` are the events to look at, ascending;
@@ -85,14 +85,14 @@ class Check:
         self.history, self.limits = history, limits
         self.names = history.names
 
-    def before(self, event: Event, state: HubState) -> Iterable[Finding]:
+    def before(self, event: Event, state: HubState) -> Iterable[Oddity]:
         """Look at an event and at the state that it was decided on."""
         return ()
 
-    def after(self, event: Event, state: HubState) -> Iterable[Finding]:
+    def after(self, event: Event, state: HubState) -> Iterable[Oddity]:
         """Look at an event and at the state with it."""
         return ()
 
-    def end(self, state: HubState) -> Iterator[Finding]:
+    def end(self, state: HubState) -> Iterator[Oddity]:
         """Look at the state at the end, and tell what was gathered."""
         return iter(())
