@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TypeAlias
 
 import lmdb
@@ -33,7 +32,7 @@ class Block:
     """One block as it was read: its first position, and how far behind it the others are.
 
     Args:
-        value: as ``pack`` made it.
+        value: as ``merged`` gave it.
         path: of the log, for messages.
 
     Raises:
@@ -47,6 +46,10 @@ class Block:
             raise CorruptLogError(f"the index of {path} is damaged: restore the log from a copy", path=path)
         self.first = position_of(value[:_FIRST_BYTES])
         self._offsets = numbers("H", value[_FIRST_BYTES:])
+
+    def __len__(self) -> int:
+        """How many positions it has."""
+        return 1 + len(self._offsets)
 
     @property
     def last(self) -> int:
@@ -71,12 +74,6 @@ class Block:
             return self.first if position == self.first else 0
         at = bisect_right(self._offsets, position - self.first)
         return self.first + (self._offsets[at - 1] if at else 0)
-
-
-def pack(positions: Sequence[int]) -> bytes:
-    """Return the value of a block."""
-    first = positions[0]
-    return key_of(first) + packed("H", [position - first for position in islice(positions, 1, None)])
 
 
 class Blocks:
@@ -130,23 +127,24 @@ def merged(cursor: Cursor, tail: Mapping[bytes, Sequence[int]], path: str) -> li
     stand = dict(cursor.getmulti(keys))
     blocks: list[tuple[bytes, bytes]] = []
     for key in keys:
-        label, value = label_of(key), stand.get(key)
-        positions = tail[label]
-        if value is not None:
-            positions = Block(value, path).positions() + array("Q", positions)
-        blocks.extend(_blocks(label, positions))
+        label = label_of(key)
+        blocks.extend(_blocks(label, stand.get(key, b""), tail[label], path))
     return blocks
 
 
-def _blocks(label: bytes, positions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+def _blocks(label: bytes, value: bytes, positions: Sequence[int], path: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a label's open block with positions added, and before it those that are closed by that."""
     start = 0
-    while (stop := _end(positions, start)) < len(positions):
-        yield label + key_of(positions[stop - 1]), pack(positions[start:stop])
+    while start < len(positions):
+        if not value:
+            value = key_of(positions[start])
+            start += 1
+        block = Block(value, path)
+        stop = min(len(positions), start + POSITIONS_MAX - len(block))
+        stop = bisect_right(positions, block.first + SPAN_MAX, start, stop)
+        value += packed("H", [position - block.first for position in positions[start:stop]])
+        if stop < len(positions):
+            yield label + key_of(Block(value, path).last), value
+            value = b""
         start = stop
-    yield label + OPEN, pack(positions[start:])
-
-
-def _end(positions: Sequence[int], start: int) -> int:
-    """Return where the block that starts there ends."""
-    stop = min(len(positions), start + POSITIONS_MAX)
-    return bisect_right(positions, positions[start] + SPAN_MAX, start, stop)
+    yield label + OPEN, value

@@ -50,7 +50,10 @@ def numbers(code: str, data: bytes) -> array[int]:
 
 def packed(code: str, integers: Sequence[int]) -> bytes:
     """Return what ``numbers`` reads."""
-    return numbers(code, array(code, integers).tobytes()).tobytes()
+    given = array(code, integers)
+    if sys.byteorder == "little":
+        given.byteswap()
+    return given.tobytes()
 
 
 def cut(records: Sequence[bytes]) -> Iterator[slice]:

@@ -15,11 +15,15 @@ from events.stores.query import Window, items_of, seek_items
 from events.stores.record import Entry, labels_of
 
 
+UNINDEXED_MAX = 4096
+"""An append that leaves so many events without an index makes it."""
+
+
 class MemoryRecorder(LogRecorder):
     """A log that lives as long as the object: closing it and opening it again is a restart.
 
     ``submit`` commits before it returns and calls ``completed`` inside, under the lock that orders commits. Index and
-    tree follow from the records; they grow when somebody asks for them, so an append costs O(1) an event.
+    tree follow from the records, and are made when somebody asks for them; the index also when much has gathered.
     """
 
     commits_at_once = True
@@ -79,6 +83,8 @@ class MemoryRecorder(LogRecorder):
         self._unindexed.extend(batch.entries)
         self._last += len(batch.entries)
         batch.position = self._last
+        if len(self._unindexed) >= UNINDEXED_MAX:
+            self._postings()  # an entry takes more memory than its places in the index
 
     def _rows(self, query: DCBQuery | None, window: Window) -> list[tuple[int, bytes]]:
         return [(each, self._records[each - 1]) for each in self._positions(query, window)]

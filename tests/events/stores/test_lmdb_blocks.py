@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from events.errors import CorruptLogError
 from events.stores import lmdb_blocks
-from events.stores.lmdb_blocks import OPEN, POSITIONS_MAX, Block, Blocks, label_of, merged, pack
+from events.stores.lmdb_blocks import OPEN, POSITIONS_MAX, Block, Blocks, label_of, merged
 from events.stores.query import END, tag_label, type_label
 
 LABEL = tag_label("session:" + "5" * 32)
@@ -76,7 +76,8 @@ def test_a_block_spans_no_more_than_two_bytes_can_say() -> None:
 
 def test_a_block_is_these_bytes() -> None:
     """LOG-7: the table in ``lmdb.py``; a change here is a new format."""
-    assert pack([258, 259, 600]) == b"\0\0\0\0\0\0\1\2\0\1\1\x56"
+    with index({LABEL: [258, 259]}, {LABEL: [600]}) as cursor:
+        assert list(cursor) == [(LABEL + OPEN, b"\0\0\0\0\0\0\1\2\0\1\1\x56")]
 
 
 @pytest.mark.parametrize("value", [b"", bytes(7), bytes(9), bytes(4081)])
