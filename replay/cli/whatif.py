@@ -21,11 +21,18 @@ AS_RECORDED = "(as recorded)"
 
 @click.command("whatif", short_help="What would have happened otherwise?")
 @click.option(
-    "--at", "point", default="@0", metavar="POINT", help="Decide again what came behind this point; default: all."
+    "--at",
+    "point",
+    default="@0",
+    metavar="POINT",
+    help="Decide again what came behind this point, or its append; default: all.",
 )
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="What is otherwise; may be repeated.")
 @click.option(
-    "--sweep", type=click.File("r", encoding="utf-8"), metavar="FILE", help="Variants: assignments, a line each."
+    "--sweep",
+    type=click.File("r", encoding="utf-8", errors="replace"),
+    metavar="FILE",
+    help="Variants: assignments, a line each.",
 )
 @click.option("--all", "every", is_flag=True, help="Tell every difference, in the order of the log.")
 @asks

@@ -122,7 +122,7 @@ class Lines:
         if difference.kind is Kind.REFUSED:
             yield f"{difference.error}: {printable(difference.message)}"
         elif difference.kind is Kind.LET_IN:
-            yield "would be accepted; what it said is not in the log, so nothing follows from it"
+            yield "would be accepted; the log does not keep what was asked, so nothing follows from it"
         elif difference.kind is Kind.MOOT:
             yield f"rested on @{difference.because}, which does not happen"
         elif difference.kind is Kind.UNDUE:

@@ -52,7 +52,7 @@ class Change(NamedTuple):
             raise QuestionError(f"{text!r} sets nothing: write PATH=VALUE, such as agents/bob/rule.inbox.max_pending=5")
         try:
             return cls(path, json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls(path, value.strip())
 
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any, NamedTuple
 
+from events.agents import AgentRegistered
 from events.errors import NetworkError
 from events.log import tagged
 from events.sessions import SessionCreated
@@ -146,6 +147,9 @@ def _plan_agent(plan: Plan, history: History, state: HubState, rest: Sequence[st
     edit = RuleEdit(frozenset(), name, where, editing(fields[1:], change.value, where))
     if _GLOB.search(name):
         found = [agent_id for agent_id, each in state.registry.agents.items() if edit.concerns("", each.passport.name)]
+        registered = history.log.read(tagged(types=(AgentRegistered,)), until=history.head, content=False)
+        if not found and not any(edit.concerns("", event.body.name) for event in registered):
+            raise QuestionError(f"no agent of this log has a name that fits {name!r}: write agents/* for all of them")
     else:
         found = list(find_agents(history.log, name))
         edit = edit._replace(ids=frozenset(found), glob="")

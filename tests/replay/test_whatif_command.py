@@ -147,6 +147,12 @@ def test_a_sweep_that_cannot_be_asked(asked: Callable[..., Answer], tmp_path: Pa
     assert len(answer.err.splitlines()) == 1
 
 
+def test_a_sweep_that_is_no_text(asked: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "variants").write_bytes(b"\xff\xfe\x00=1")
+    answer = asked("--sweep", str(tmp_path / "variants"))
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+
+
 # Paths that lead nowhere.
 
 
@@ -159,6 +165,7 @@ def test_a_sweep_that_cannot_be_asked(asked: Callable[..., Answer], tmp_path: Pa
         ("agents/bob=5", "is too short to set anything: write agents/NAME/rule.FIELD"),
         ("agents/bob/passport.name=x", "of an agent only its rule can be set, not 'passport'"),
         ("agents/bobb/rule.version=2", "no agent 'bobb' was ever registered in this log: did you mean bob?"),
+        ("agents/z*/rule.version=2", "no agent of this log has a name that fits 'z*': write agents/* for all of them"),
         ("agents/bob/rule.speed=5", "there is no 'speed' in agents/bob/rule: it has access, limits, rate, inbox"),
         ("agents/bob/rule.rate.per_hour=5", "there is no 'per_hour' in agents/bob/rule/rate: it has envelopes_per"),
         ("agents/bob/rule.rate.envelopes_per_minute=many", "agents/bob/rule cannot be like that: Rule.rate"),
@@ -170,6 +177,8 @@ def test_a_sweep_that_cannot_be_asked(asked: Callable[..., Answer], tmp_path: Pa
         ("expectations/discussion/turn_within=5", "say what of 'turn_within' to set: seconds, on_violation, params"),
         ("expectations/discussion/turn_within.minutes=5", "there is no 'minutes' in"),
         ("expectations/discussion/turn_within.seconds=soon", "expects 'turn_within' within params"),
+        ("expectations/discussion/turn_within.seconds=Infinity", "seconds is inf: JSON has no such number"),
+        ("expectations/discussion/turn_within.seconds=-1", 'give it {"seconds": a number, 0 or more}'),
         ("expectations/discussion/turn_within.on_violation=shout", "names the violation handler 'shout'"),
         ("types/discussion/version=2", "is what a session type is found by, and cannot be set"),
         ("types/discussion/colour=red", "there is no 'colour' in types/discussion: it has type, version, participants"),
