@@ -64,12 +64,14 @@ def _looked(
     history: History, checks: list[Check], after: int, until: int, progress: Callable[[int], None] | None
 ) -> Iterator[Oddity]:
     state = history.rebuild(f"@{after}").state
+    before = [check.before for check in checks if type(check).before is not Check.before]
+    behind = [check.after for check in checks if type(check).after is not Check.after]
     for event in history.log.read(after=after, until=until):
-        for check in checks:
-            yield from check.before(event, state)
+        for look in before:
+            yield from look(event, state)
         _apply(history, state, event)
-        for check in checks:
-            yield from check.after(event, state)
+        for look in behind:
+            yield from look(event, state)
         if progress is not None and event.position % PROGRESS_EVENTS == 0:
             progress(event.position)
     for check in checks:

@@ -19,6 +19,8 @@ from replay.render.text import duration, printable, quoted, shortened
 QUOTED_WIDTH = 40
 TEXTS_MAX = 64
 """So many different texts of a session are remembered, the latest."""
+SHARE = 4
+"""What is repeated is a loop when it is at least one in so many of what was said since it was said first."""
 CHAINS_MAX = 65_536
 """So many envelopes are remembered as links of chains, the latest."""
 _DIGITS, _BETWEEN = re.compile(r"\d+"), re.compile(r"[\W_]+")
@@ -80,8 +82,9 @@ class Unanswered(Check):
 
 @dataclass(slots=True)
 class _Gist:
-    """How often nearly the same was said in a session, by whom, and where."""
+    """How often nearly the same was said in a session, by whom, and where; ``began`` counts its envelopes."""
 
+    began: int
     count: int = 0
     first: int = 0
     last: int = 0
@@ -94,6 +97,7 @@ class _Talk:
     """What is remembered of a live session."""
 
     speaker: str = ""
+    said: int = 0
     gists: OrderedDict[str, _Gist] = field(default_factory=OrderedDict)
     repeated: _Gist | None = None
     chain: int = 0
@@ -114,7 +118,8 @@ class Loops(Check):
     """Two who answer each other: with nearly the same words again and again, or in a long chain of causes.
 
     Nearly the same are texts that differ in case, punctuation and numbers only. A text counts when somebody else spoke
-    in between. Memory: O(live sessions), and the last ``CHAINS_MAX`` envelopes.
+    in between; who is polite now and then is in no loop, see ``SHARE``. Memory: O(live sessions), and the last
+    ``CHAINS_MAX`` envelopes.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -141,17 +146,19 @@ class Loops(Check):
 
     def _heard(self, event: Event, talk: _Talk) -> None:
         sender, text = event.body.sender_id, _said(event)
+        talk.said += 1
         answered, talk.speaker = talk.speaker not in ("", sender), sender
         key = gist(text)
         if not key or not (answered or key not in talk.gists):
             return
-        same = talk.gists.pop(key, None) or _Gist(first=event.position, text=text)
+        same = talk.gists.pop(key, None) or _Gist(talk.said, first=event.position, text=text)
         same.count, same.last = same.count + 1, event.position
         same.senders.add(sender)
         talk.gists[key] = same
         if len(talk.gists) > TEXTS_MAX:
             talk.gists.popitem(last=False)
-        if same.count >= self.limits.repeats and (talk.repeated is None or same.count > talk.repeated.count):
+        often = same.count >= self.limits.repeats and same.count * SHARE >= talk.said - same.began + 1
+        if often and (talk.repeated is None or same.count > talk.repeated.count):
             talk.repeated = same
 
     def _chained(self, event: Event, talk: _Talk) -> None:

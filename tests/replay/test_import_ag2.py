@@ -149,8 +149,8 @@ def test_replay_tells_the_story_and_why(written: Folder, log: Path) -> None:
     rejected = ask("log", "--type", "session.closed", "--grep", "invite_rejected", "--json", "--log", path)
     why = ask("why", rejected.objects[0]["id"], "--log", path)
     assert "closed by the rejection" in why.out
-    for command in (["verify"], ["audit"], ["state"], ["log"]):
-        assert ask(*command, "--log", path).code == 0
+    for command in ("verify", "audit", "state", "log", "stats --by agent", "lint --only orphan"):
+        assert ask(*command.split(), "--log", path).code == 0
 
 
 async def test_a_hub_goes_on_with_it(written: Folder, log: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,19 @@ async def test_one_who_repeats_what_nobody_answers_is_no_loop(tmp_path: Path) ->
         session_id = await pair(net)
         for _ in range(9):
             await posted(net, session_id, "alice", "Hello?")
+
+    assert await found(tmp_path, play, "loop") == []
+
+
+async def test_who_is_polite_now_and_then_is_in_no_loop(tmp_path: Path) -> None:
+    words = map("".join, permutations("abcde"))
+
+    async def play(net: Network) -> None:
+        session_id = await pair(net)
+        for _ in range(5):
+            for name in ("alice", "bob") * 3:
+                await posted(net, session_id, name, next(words))
+            await posted(net, session_id, "alice", "Thanks!")
 
     assert await found(tmp_path, play, "loop") == []
 
