@@ -14,7 +14,6 @@ from events.stores.postings import Postings
 from events.stores.query import Window, items_of, seek_items
 from events.stores.record import Entry, labels_of
 
-
 UNINDEXED_MAX = 4096
 """An append that leaves so many events without an index makes it."""
 
