@@ -276,7 +276,7 @@ def depth_is_the_clients(patch: Patch) -> None:
     patch.setattr(posting, "_depth", lambda command, record: command.envelope.depth)
 
 
-@shows("the cap of tasks holds")
+@shows("the cap of tasks holds", "the state is the fold of the log")
 def cap_of_tasks_forgotten(patch: Patch) -> None:
     """Tasks that have ended free a place twice."""
     ended = Tasks._ended
@@ -363,3 +363,10 @@ def cut_short_for_good(patch: Patch) -> None:
             plan(key)
 
     patch.setattr(hub, "_each", each)
+
+
+@shows("who is hidden is hidden once")
+def hidden_twice(patch: Patch) -> None:
+    """Who violates two hiding expectations in one look is hidden by each."""
+    record = sweeping._record
+    patch.setattr(sweeping, "_record", lambda draft, of, *rest: record(draft, of, *rest[:-1], set(of.hidden)))

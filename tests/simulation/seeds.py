@@ -20,7 +20,7 @@ STEPS = (30, 60, 120, 240)
 KINDS = ("consulting", "conversation", "discussion", "brisk", "chat")
 EXPECTED = ("acks_within", "reply_within", "turn_within", "max_silence", "grumpy")
 """What the session types of the simulator may expect (``tests.simulation.kinds``)."""
-HANDLERS = ("audit", "audit", "warn", "warn", "notify_session", "hide", "auto_close")
+HANDLERS = ("audit", "warn", "warn", "notify_session", "hide", "hide", "auto_close")
 WITHIN_S = (0, 4, 20, 20, 45, 45, 90, 300)
 
 
