@@ -92,9 +92,12 @@ def _changes(life: Life, state: HubState, first: int, last: int) -> Iterator[Pat
     found = [*differences(before, value, life.path)]
     if before is ABSENT and value is not ABSENT:
         found = [Difference(life.path, ABSENT, start), *differences(start, value, life.path)]
+    whole: dict[int, Event] = {}  # with its texts, which no fold reads
     for each in found:
         event, times = _latest(changed, each.path)
-        yield PathChange(life.root, each, life.history.event(event.position), times)
+        if event.position not in whole:
+            whole[event.position] = life.history.log.get(event.position) or event
+        yield PathChange(life.root, each, whole[event.position], times)
 
 
 def _latest(changed: dict[str, tuple[Event, int]], path: str) -> tuple[Event, int]:

@@ -96,6 +96,8 @@ class Life:
 
         Of an agent as a whole without its pending envelopes and sessions, which have lives of their own.
         """
+        if not state.position:
+            return ABSENT
         try:
             value = look(self.history, state, self.path)
         except QuestionError:
