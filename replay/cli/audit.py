@@ -6,6 +6,7 @@ import click
 
 from replay.cli import offers
 from replay.cli.common import Asked, asks
+from replay.cli.filters import AGENT, LIMIT, REVERSE, SESSION, SINCE, UNTIL, filtered
 from replay.cli.rows import event_table
 from replay.query import Query
 from replay.render.sentences import sentence
@@ -16,14 +17,7 @@ COLUMNS = (Column("kind", 20, "cyan"), Column("what"))
 
 @click.command("audit", short_help="The audit log: refusals, violations, endings.")
 @click.option("--kind", metavar="KIND", shell_complete=offers.kinds, help="Only this kind, such as access_denied.")
-@click.option(
-    "--agent", "agents", multiple=True, metavar="AGENT", shell_complete=offers.agents, help="Concerns this agent."
-)
-@click.option("--session", "sessions", multiple=True, metavar="SESSION", help="Belongs to this session.")
-@click.option("--since", metavar="POINT", help="From this point on, it included.")
-@click.option("--until", metavar="POINT", help="Up to this point, it included.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N records.")
-@click.option("--reverse", is_flag=True, help="Newest first.")
+@filtered((AGENT, SESSION, SINCE, UNTIL, LIMIT, REVERSE))
 @asks
 def command(asked: Asked, kind: str | None, **wanted: object) -> None:
     """List the audit log: who registered, what was refused, violated, closed, failed."""

@@ -9,6 +9,7 @@ import click
 
 from events.values.times import iso
 from replay.blame import Setting, blame
+from replay.cli import offers
 from replay.cli.common import CLEAN, Asked, asks
 from replay.differences import kind, value_json
 from replay.lives import life_of
@@ -17,7 +18,7 @@ from replay.render.text import printable
 
 
 @click.command("blame", short_help="Who last set this, and everyone who ever did.")
-@click.argument("path")
+@click.argument("path", shell_complete=offers.paths)
 @click.option("--at", "point", default="head", metavar="POINT", help="Up to this point; default head.")
 @asks
 def command(asked: Asked, path: str, point: str) -> int:

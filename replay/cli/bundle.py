@@ -12,6 +12,7 @@ from events.values.times import iso
 from replay.bundle import Made, Verdict, check, make
 from replay.bundle.contents import AGENT, CAUSE, SESSION
 from replay.checkpoint import Standing, read_key
+from replay.cli import offers
 from replay.cli.common import CLEAN, FOUND, KEY_OPTION, Asked, asks, tells
 from replay.cli.default import WithDefault
 from replay.cli.prove import signers
@@ -35,7 +36,7 @@ def command() -> None:
 
 
 @command.command("make", short_help="Make a bundle: the usual command, whose name may be left out.")
-@click.argument("session")
+@click.argument("session", shell_complete=offers.sessions)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The file to write.")
 @click.option("--without-content", is_flag=True, help="Leave out what people and agents wrote; proofs do not need it.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from events.values.times import iso
+from replay.cli import offers
 from replay.cli.common import CLEAN, FOUND, Asked, PointCommand, asks
 from replay.diff import PathChange, diff
 from replay.differences import kind, value_json
@@ -27,7 +28,7 @@ class _Tally:
 @click.command("diff", cls=PointCommand, short_help="What changed between two points.")
 @click.argument("begin", metavar="A")
 @click.argument("end", metavar="B")
-@click.argument("path", default="")
+@click.argument("path", default="", shell_complete=offers.paths)
 @asks
 def command(asked: Asked, begin: str, end: str, path: str) -> int:
     """Compare what the hub knew at point A and at point B: each changed path, with the event that changed it last.

@@ -22,7 +22,14 @@ TYPE = click.option(
 AGENT = click.option(
     "--agent", "agents", multiple=True, metavar="AGENT", shell_complete=offers.agents, help="Concerns this agent."
 )
-SESSION = click.option("--session", "sessions", multiple=True, metavar="SESSION", help="Belongs to this session.")
+SESSION = click.option(
+    "--session",
+    "sessions",
+    multiple=True,
+    metavar="SESSION",
+    shell_complete=offers.sessions,
+    help="Belongs to this session.",
+)
 TAG = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Has this tag, such as task:t1.")
 ACTOR = click.option(
     "--actor",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from events.values.times import iso
+from replay.cli import offers
 from replay.cli.common import Asked, asks
 from replay.history import Rebuilt
 from replay.render.screen import HEX_SHOWN
@@ -17,7 +18,7 @@ from replay.state import look
 
 
 @click.command("state", short_help="What the hub knew at any point.")
-@click.argument("path", default="")
+@click.argument("path", default="", shell_complete=offers.paths)
 @click.option("--at", "point", default="head", metavar="POINT", help="As of this point; default head.")
 @asks
 def command(asked: Asked, path: str, point: str) -> None:

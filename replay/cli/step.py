@@ -10,6 +10,7 @@ from contextlib import suppress
 import click
 
 from events.errors import NetworkError
+from replay.cli import offers
 from replay.cli.common import CLEAN, USAGE, Asked, PointCommand, asks, code_of
 from replay.cli.walking import Guide
 from replay.render.text import printable
@@ -19,7 +20,7 @@ FAREWELLS = ("q", "quit", "exit")
 
 
 @click.command("step", cls=PointCommand, short_help="An interactive walk, both ways.")
-@click.argument("session", required=False)
+@click.argument("session", required=False, shell_complete=offers.sessions)
 @click.option("--at", "point", metavar="POINT", help="Where to begin; default the first event.")
 @asks
 def command(asked: Asked, session: str | None, point: str | None) -> int:

@@ -10,6 +10,7 @@ import click
 
 from events.values.frozen import thaw
 from events.values.times import iso, maybe_iso
+from replay.cli import offers
 from replay.cli.common import Asked, asks
 from replay.cli.files import written
 from replay.errors import QuestionError
@@ -22,7 +23,7 @@ from replay.story import Story, Tally, story
 
 
 @click.command("story", short_help="A session as a conversation, and why it ended.")
-@click.argument("session")
+@click.argument("session", shell_complete=offers.sessions)
 @click.option("--html", "file", metavar="FILE", help="Write a page that stands alone, to look through; - prints it.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @click.option("--svg", is_flag=True, help="A picture of it, as SVG.")

@@ -10,6 +10,7 @@ from events.event import Event
 from events.sessions import EnvelopePosted
 from events.values.envelope import EV_TEXT, Envelope
 from events.values.times import iso
+from replay.cli import offers
 from replay.cli.common import Asked, asks
 from replay.cli.rows import AT_WIDTH
 from replay.names import Names
@@ -21,7 +22,7 @@ PEOPLE = (Column("from", 10, "magenta"), Column("to", 16, "magenta"), Column("wh
 
 
 @click.command("wal", short_help="A session's envelopes, in order.")
-@click.argument("session")
+@click.argument("session", shell_complete=offers.sessions)
 @click.option("--since", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the first N envelopes.")
 @click.option("--until", type=click.IntRange(min=0), metavar="N", help="Up to the N-th envelope.")
 @asks

@@ -82,6 +82,14 @@ def test_help_is_there_for_everyone() -> None:
         ("audit --kind turn", ["turn_failed"]),
         ("log --log {path} --agent ma", ["mallory"]),
         ("log --log {path}/nowhere --agent ma", []),
+        ("story --log {path} @", ["@18", "@6"]),
+        ("log --log {path} --session @1", ["@18"]),
+        ("wal --log {path}/nowhere @", []),
+        ("state a", ["agents/"]),
+        ("state --log {path} agents/m", ["agents/mallory"]),
+        ("blame --log {path} sessions/", ["sessions/@18", "sessions/@6"]),
+        ("state --log {path} tasks/", ["tasks/0000000000000000000000000000000a"]),
+        ("state --log {path} denials/", []),
     ],
 )
 def test_completion_offers_types_kinds_and_names(everything_path: Path, typed: str, offered: list[str]) -> None:
@@ -89,6 +97,11 @@ def test_completion_offers_types_kinds_and_names(everything_path: Path, typed: s
     last = str(len(words.split()) - 1)
     answer = ask(_REPLAY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=last)
     assert [line.partition(",")[2] for line in answer.out.split()] == offered
+
+
+def test_completion_asks_the_log_that_the_environment_names(everything_path: Path) -> None:
+    typed = {"COMP_WORDS": "replay log --agent ma", "COMP_CWORD": "3", "_REPLAY_COMPLETE": "bash_complete"}
+    assert ask(LEDGERHUB_LOG=os.fspath(everything_path), **typed).out == "plain,mallory\n"
 
 
 @pytest.mark.parametrize(
