@@ -368,5 +368,5 @@ def cut_short_for_good(patch: Patch) -> None:
 @shows("who is hidden is hidden once")
 def hidden_twice(patch: Patch) -> None:
     """Who violates two hiding expectations in one look is hidden by each."""
-    record = sweeping._record
+    record: Callable[..., str] = sweeping._record
     patch.setattr(sweeping, "_record", lambda draft, of, *rest: record(draft, of, *rest[:-1], set(of.hidden)))
