@@ -48,8 +48,8 @@ GAP_US = 60_000_000
 GROUP = 100
 """So many rows are laid out together when they come into sight.
 
-A row on its own would be lighter still, but a browser that looks for the next thing to focus visits them all: with
-2,000 of them the Tab key took seconds.
+A row on its own would be lighter still, but a browser that looks for what can be focused makes each group ready in
+turn: with 2,000 groups of one that took seconds.
 """
 _JSON_CODES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 

@@ -150,6 +150,10 @@
     if (key.ctrlKey || key.metaKey || key.altKey) return;
     const inRows = key.target.closest?.(".steps"), inPanel = key.target.closest?.("aside");
     if (key.key === "Escape") dismiss();
+    // Tab goes where it would go anyway: into the rows and out of them. Left to itself a browser lays out thousands of
+    // rows to find that out.
+    else if (key.key === "Tab" && !key.shiftKey && document.activeElement === document.body) point(focused);
+    else if (key.key === "Tab" && !key.shiftKey && inRows) (panel.querySelector("button") ?? $("back")).focus();
     else if (key.key === "n" && key.target !== slider) nextTrouble();
     else if (inRows && moves[key.key]) {
       point(Math.max(0, Math.min(moves[key.key](), steps.length - 1)));

@@ -122,7 +122,11 @@ def test_by_keyboard_alone(browser: Browser, make_page: MakePage, troubles_path:
         assert (tab.chosen, tab.focused) == (15, "e15")
         tab.press("Escape")
         assert (tab.chosen, tab.focused) == (None, "e15")
-        tab.press("Tab", "Tab")
+        tab.press("Tab")
+        assert tab.focused == "back"
+        tab.press("Shift+Tab", "Enter", "Shift+Tab", "Tab")
+        assert tab.run("document.activeElement.className") == "close"
+        tab.press("Escape", "Tab", "Tab")
         assert tab.focused == "slider"
         tab.press("Home")
         assert tab.seen == [10]
