@@ -32,7 +32,7 @@ class PathChange(NamedTuple):
 def diff(
     history: History, begin: str | int, end: str | int, path: str = "", progress: Progress | None = None
 ) -> Iterator[PathChange]:
-    """Give what differs between the states at two points, thing by thing, lazily.
+    """Give what differs between the states at two points, thing by thing, lazily once the two states are there.
 
     A thing that came is one change, what changed in it since then further ones; one that went is one change. Without a
     path: agents, the depths of their inboxes, sessions and tasks; what moves by itself (rates, refusals of the last
@@ -72,9 +72,8 @@ def _of_path(history: History, first: int, last: int, path: str) -> Iterator[Pat
 def _of_all(history: History, first: int, last: int, progress: Progress | None) -> Iterator[PathChange]:
     before, after = history.rebuild(first, progress).state, history.rebuild(last, progress).state
     base = Base(before)
-    for path in _differing(history, before, after):
-        life = life_of(history, path)
-        yield from _changes(life, life.begin(base), first, last)
+    lives = (life_of(history, path) for path in _differing(history, before, after))
+    return (change for life in lives for change in _changes(life, life.begin(base), first, last))
 
 
 def _changes(life: Life, state: HubState, first: int, last: int) -> Iterator[PathChange]:

@@ -11,7 +11,7 @@ from events.codec import leaf_bytes, split
 from events.event import Event
 from events.merkle import leaf_hash, verify_inclusion
 from replay.effects import Effects
-from replay.history import History
+from replay.history import Evidence, History
 
 EFFECTS_READ_MAX = 10_000
 """Effects are looked for among so many events that follow under the tags of the event and its effects."""
@@ -24,18 +24,21 @@ class Detail:
     Attributes:
         event: as this library reads it.
         stored: type, tags and data as they are in the log.
-        stored_version: of its type when it was written; below ``event.version`` it was upcast.
+        stored_version: of its type when it was written.
+        upcasts: the versions that it was brought to from there, one after the other; the last one is ``event.version``.
         cause: the event that led to it, None when there is none or it is not in this log.
         effects: events caused by it, oldest first.
         effects_complete: False when more events followed than were looked at.
         leaf: the leaf hash kept in the log, and whether the record still gives it.
         proof: the audit path in the tree of ``size`` events.
         proven: whether the path leads from the leaf to the log's root.
+        evidence: what is known of the log, and of its newest signed checkpoint.
     """
 
     event: Event
     stored: DCBEvent
     stored_version: int
+    upcasts: tuple[int, ...]
     cause: Event | None
     effects: tuple[Event, ...]
     effects_complete: bool
@@ -44,6 +47,12 @@ class Detail:
     size: int
     proof: tuple[bytes, ...]
     proven: bool
+    evidence: Evidence
+
+    @property
+    def covered(self) -> bool:
+        """Whether the newest signed checkpoint is of a tree that has the event in it."""
+        return self.evidence.checkpoint is not None and self.event.position <= self.evidence.checkpoint
 
 
 def detail(history: History, point: str | int) -> Detail:
@@ -60,10 +69,12 @@ def detail(history: History, point: str | int) -> Detail:
     leaf, proof = recorder.leaf_hash(position), recorder.inclusion_proof(position, history.head)
     found = Effects(history, event, EFFECTS_READ_MAX, direct=True)
     effects = tuple(effect.event for effect in found)
+    version: int = msgpack.unpackb(split(stored.data, position)[0])[0]
     return Detail(
         event=event,
         stored=stored,
-        stored_version=msgpack.unpackb(split(stored.data, position)[0])[0],
+        stored_version=version,
+        upcasts=tuple(range(version + 1, event.version + 1)),
         cause=log.find(event.cause) if event.cause else None,
         effects=effects,
         effects_complete=found.complete,
@@ -72,4 +83,5 @@ def detail(history: History, point: str | int) -> Detail:
         size=history.head,
         proof=tuple(proof),
         proven=verify_inclusion(leaf, position - 1, history.head, proof, recorder.root(history.head)),
+        evidence=history.evidence(),
     )

@@ -41,13 +41,13 @@ def command(asked: Asked, begin: str, end: str, path: str) -> int:
     first, last = history.position(begin), history.position(end)
     with screen.progress("folding", last) as told:
         changes, tally = diff(history, first, last, path, told), _Tally()
-        if screen.as_json:
-            for change in _counted(changes, tally):
-                screen.json(_json(change))
-            span = {"from": first, "to": last, "events_between": last - first}
-            screen.json({"kind": "diff"} | span | _tally_json(tally))
-        else:
-            screen.show(_lines(asked, first, last, _counted(changes, tally), tally), history.evidence)
+    if screen.as_json:
+        for change in _counted(changes, tally):
+            screen.json(_json(change))
+        span = {"from": first, "to": last, "events_between": last - first}
+        screen.json({"kind": "diff"} | span | _tally_json(tally))
+    else:
+        screen.show(_lines(asked, first, last, _counted(changes, tally), tally), history.evidence)
     return FOUND if tally.paths else CLEAN
 
 

@@ -41,6 +41,7 @@ def command(asked: Asked, point: str, limit: int | None, every: bool) -> int:
     history, screen = asked.history, asked.screen
     event = history.event(point)
     tally = Impact(event)
+    shown: list[Effect] = []
     with screen.progress("following effects", history.head) as told:
         effects = impact(history, event, tally, None if every else READ_EVENTS_MAX, told)
         if screen.as_json:
@@ -52,7 +53,8 @@ def command(asked: Asked, point: str, limit: int | None, every: bool) -> int:
             shown = list(islice(effects, SHOWN_EVENTS if limit is None else limit))
             for _ in effects:
                 pass  # they count
-            screen.show(_lines(asked, event, shown, tally), history.evidence)
+    if not screen.as_json:
+        screen.show(_lines(asked, event, shown, tally), history.evidence)
     return CLEAN
 
 

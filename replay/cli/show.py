@@ -13,7 +13,7 @@ from events.values.times import iso
 from replay.cli.common import Asked, PointCommand, asks
 from replay.cli.rows import event_json
 from replay.render.sentences import sentence
-from replay.render.text import offset, printable
+from replay.render.text import offset, printable, wrapped_lines
 from replay.render.values import INDENT, value_lines
 from replay.show import Detail, detail
 
@@ -37,31 +37,35 @@ def command(asked: Asked, point: str, raw: bool) -> None:
 def _json(found: Detail) -> dict[str, Any]:
     return event_json(found.event) | {
         "stored_version": found.stored_version,
+        "upcasts": list(found.upcasts),
         "cause_position": found.cause.position if found.cause else None,
         "effects": [{"position": each.position, "type": each.type, "id": each.id} for each in found.effects],
         "effects_complete": found.effects_complete,
         "leaf_hash": found.leaf.hex(),
         "leaf_holds": found.leaf_holds,
         "proof": {"size": found.size, "path": [each.hex() for each in found.proof], "holds": found.proven},
+        "checkpoint": found.evidence.checkpoint if found.covered else None,
+        "checkpoint_standing": found.evidence.standing.value if found.covered else None,
     }
 
 
 def _lines(asked: Asked, found: Detail, raw: bool) -> Iterator[str]:
-    history, paint, event = asked.history, asked.screen.paint, found.event
-    names = history.names
-    yield paint(
-        f"@{event.position} {event.type}, {iso(event.at_us)} ({offset(event.at_us - history.start_us())})", "bold"
-    )
-    yield sentence(event, names)
+    history, screen, event = asked.history, asked.screen, found.event
+    paint, names = screen.paint, history.names
+    when = f"{iso(event.at_us)} ({offset(event.at_us - history.start_us())})"
+    yield paint(f"@{event.position} {event.type}, {when}", "bold")
+    yield from wrapped_lines(sentence(event, names), screen.width)
     fields = {"id": event.id, "version": _version(found), "actor": event.actor, "tags": list(event.tags)}
     yield from value_lines(fields, names)
-    yield from _around(asked, found)
+    for line in _around(asked, found):
+        yield from wrapped_lines(line, screen.width)
     for title, fields in (("facts", thaw(event.facts)), ("content", thaw(event.content))):
         if fields:
             yield paint(title, "bold")
             yield from value_lines(fields, names, INDENT)
     yield paint("proof", "bold")
-    yield from (INDENT + line for line in _proof(found))
+    for line in _proof(found):
+        yield from (INDENT + part for part in wrapped_lines(line, screen.width and screen.width - len(INDENT)))
     if raw:
         yield paint(f"raw, {len(found.stored.data)} bytes", "bold")
         data = found.stored.data
@@ -69,8 +73,7 @@ def _lines(asked: Asked, found: Detail, raw: bool) -> Iterator[str]:
 
 
 def _version(found: Detail) -> str:
-    now = found.event.version
-    return str(now) if found.stored_version == now else f"{found.stored_version}, read as {now}"
+    return f"{found.stored_version}" + "".join(f", upcast to {version}" for version in found.upcasts)
 
 
 def _around(asked: Asked, found: Detail) -> Iterator[str]:
@@ -92,3 +95,7 @@ def _proof(found: Detail) -> Iterator[str]:
     yield "its record gives it" if found.leaf_holds else "its record DOES NOT GIVE IT: run replay verify"
     path = f"by a path of {len(found.proof)} hashes"
     yield f"it {'is' if found.proven else 'IS NOT'} in the tree of {found.size:,} events, {path}"
+    if found.covered:
+        yield f"the checkpoint of @{found.evidence.checkpoint}, {found.evidence.standing}, is of a tree with it"
+    else:
+        yield "no signed checkpoint is of a tree with it"
