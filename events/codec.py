@@ -94,7 +94,6 @@ TYPE_NUMBERS: dict[str, int] = {
     "hub.opened": 67,
 }
 """Event type to its number in a record. A number is never used for another type."""
-_NUMBERED = {number: name for name, number in TYPE_NUMBERS.items()}
 _STARTS = {bytes((FORMAT, number)): name for name, number in TYPE_NUMBERS.items()}
 """The first two bytes of a record to its event type."""
 
@@ -130,18 +129,18 @@ def event_of(record: bytes, position: int, path: str) -> DCBEvent:
         StoreError: a record format or an event type that this library does not know.
         CorruptLogError: the record is shorter than its prefix.
     """
+    name = _STARTS.get(record[:2])
+    if name is not None and int.from_bytes(record[2:_HEAD], "big") + _HEAD <= len(record):
+        return StoredEvent(name, record)
     if record[:1] == STRANGER:
         return decode_any(record[1:], position, path)
-    split(record, position)
-    name = _NUMBERED.get(number := record[1])
-    if name is None:
-        raise StoreError(
-            f"event {position} has the type number {number}, which this ledgerhub does not know: "
-            "open the log with a newer ledgerhub",
-            position=position,
-            type=number,
-        )
-    return StoredEvent(name, record)
+    split(record, position)  # tells what else is wrong
+    raise StoreError(
+        f"event {position} has the type number {record[1]}, which this ledgerhub does not know: "
+        "open the log with a newer ledgerhub",
+        position=position,
+        type=record[1],
+    )
 
 
 def canonical(value: Any) -> bytes:

@@ -56,10 +56,11 @@ class Batch:
 
     Attributes:
         position: of the last event, once committed; 0 before and after a failure.
+        waits: whether a thread stands still until it is committed, and may come back with another one at once.
         error: why nothing was written: ``IntegrityError`` for a failed condition, ``StoreError`` for a failed store.
     """
 
-    __slots__ = ("completed", "condition", "entries", "error", "events", "follows", "position")
+    __slots__ = ("completed", "condition", "entries", "error", "events", "follows", "position", "waits")
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Batch:
         self.follows = follows
         self.entries: list[Entry] = []
         self.position = 0
+        self.waits = False
         self.error: BaseException | None = None
 
 
@@ -225,6 +227,7 @@ class LogRecorder(DCBRecorder):
         done = threading.Lock()  # cheaper than an Event: one wake-up, and nothing allocated to wait
         done.acquire()
         batch = Batch(events, condition, lambda _: done.release())
+        batch.waits = True
         self.submit(batch)
         done.acquire()
         if batch.error is not None:

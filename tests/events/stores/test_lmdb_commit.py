@@ -71,6 +71,53 @@ def test_all_that_waits_shares_a_commit(recorder: LmdbRecorder) -> None:
     recorder.close()
 
 
+def test_callers_who_stand_still_are_waited_for_once_they_have_been_told(
+    recorder: LmdbRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOG-4: four threads that append one after the other share each commit."""
+    monkeypatch.setattr(lmdb_writer, "GATHERING_S", WAIT_S)
+    sizes: list[int] = []
+    commit = lmdb_writer.Writer._commit
+
+    def noting(self: lmdb_writer.Writer, batches: list[Batch]) -> None:
+        sizes.append(len(batches))
+        commit(self, batches)
+
+    def append() -> None:
+        for _ in range(10):
+            recorder.append(sample_events(1))
+
+    recorder.append(sample_events(1))
+    monkeypatch.setattr(lmdb_writer.Writer, "_commit", noting)
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    with Held(recorder):
+        for thread in threads:
+            thread.start()
+        assert recorder._writer is not None
+        while recorder._writer._queue.qsize() < len(threads):
+            threads[0].join(0.001)
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert sizes == [1, *[4] * 10]
+    recorder.close()
+
+
+def test_who_is_alone_waits_for_nobody(recorder: LmdbRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One caller, and callers who do not stand still: a commit takes what is there."""
+    waited: list[bool] = []
+    monkeypatch.setattr(lmdb_writer, "GATHERING_S", WAIT_S)
+    recorder.open()
+    assert recorder._writer is not None
+    for number in range(5):
+        recorder.append(sample_events(1))
+        waited.append(recorder._writer._awaited > 1)
+        submit(recorder, [Batch(sample_events(1)) for _ in range(number)])
+        recorder.append(sample_events(1))
+        waited.append(recorder._writer._awaited > 1)
+    assert not any(waited)
+    recorder.close()
+
+
 def test_a_commit_takes_no_more_than_its_cap(recorder: LmdbRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lmdb_writer, "COMMIT_EVENTS_MAX", 10)
     batches = [Batch(sample_events(4)) for _ in range(7)]
