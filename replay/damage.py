@@ -220,16 +220,19 @@ def _labels(store: Checkable, after: int, until: int) -> Iterator[tuple[int, lis
 def _shift(store: Checkable, position: int, head: int) -> Finding | None:
     """Tell an event taken out or put in at a position: all behind it stand one place from where the index has them.
 
-    The end of the log must agree: the index has one event more than the log, or one less.
+    The end of the log must agree: the index has one event more than the log, or one less. Where the hub was killed, the
+    index ends before the log does and cannot tell.
     """
-    behind = list(islice(_labels(store, position - 1, head), NEIGHBOURS_MAX))
-    if truncated(store, head) and _stand(store, behind, 1):
+    indexed = store._indexed()
+    behind = list(islice(_labels(store, position - 1, min(head, indexed - 1)), NEIGHBOURS_MAX))
+    if behind and (indexed < head or truncated(store, head)) and _stand(store, behind, 1):
         message = f"the event at @{position} was taken out: the index has those behind it one later"
         return Finding(Kind.DELETE, Part.EVENT, position, message)
     ends_early = not any(
         store._in_index(label, head) for _, labels in _labels(store, head - 1, head) for label in labels
     )
-    if ends_early and _stand(store, behind[1:], -1):
+    behind = list(islice(_labels(store, position, head), NEIGHBOURS_MAX))
+    if ends_early and _stand(store, behind, -1):
         message = f"the event at @{position} was put in: the index has those behind it one earlier"
         return Finding(Kind.INSERT, Part.EVENT, position, message)
     return None

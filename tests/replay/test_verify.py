@@ -166,6 +166,45 @@ def test_each_kind_of_damage_is_named(
     assert report["covered"] >= min(last_good, HEAD - 6)
 
 
+@pytest.mark.parametrize(
+    ("damage", "kind", "part", "position", "last_good"),
+    [
+        (lambda log: None, None, None, None, HEAD),
+        (flip_record, "flip", "event", P, P - 1),
+        (flip_leaf, "flip", "event", P, P - 1),
+        (delete, "delete", "event", P, P - 1),
+        (take_out, "delete", "event", P, P - 1),
+        (put_in_again, "insert", "event", P, P - 1),
+        (put_in_like_one, "insert", "event", P, P - 1),
+        (swap, "reorder", "event", P, P - 1),
+        (swap_in_the_tail, "reorder", "event", HEAD - 4, HEAD - 5),
+        (truncate, "rollback", "event", HEAD - 5, HEAD - 6),
+        (change_node, "flip", "tree", 257, 256),
+        (rewrite, "flip", "tree", 257, 256),
+        (drop_entry, "delete", "index", P, HEAD),
+        (add_entry, "insert", "index", P, HEAD),
+    ],
+)
+@pytest.mark.parametrize("indexed", [P + 100, HEAD - 5])
+def test_damage_to_a_log_whose_hub_was_killed_is_named_alike(
+    chat_copy: Path,
+    damage: Callable[[Raw], None],
+    kind: str | None,
+    part: str | None,
+    position: int | None,
+    last_good: int,
+    indexed: int,
+) -> None:
+    """The index ends before the log does: what is behind it has the leaf hashes and the tree for witnesses."""
+    with raw(chat_copy) as log:
+        log.forget(min(indexed, HEAD - 6) if damage is truncate else indexed)
+        damage(log)
+    (report,) = verified(chat_copy).objects
+    found = next(iter(report["findings"]), {"kind": None, "part": None, "position": None})
+    assert (found["kind"], found["part"], found["position"]) == (kind, part, position)
+    assert report["last_good"] == last_good
+
+
 def test_a_whole_log_is_clean_and_covered(chat_path: Path) -> None:
     answer = verified(chat_path)
     (report,) = answer.objects

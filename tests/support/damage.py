@@ -78,6 +78,12 @@ class Raw:
             self.values[each + 1] = self.values[each]
         self.values[position] = value
 
+    def forget(self, after: int) -> None:
+        """Make the index end at a position, as it is when the hub was killed before it was written again."""
+        self.indexed = after
+        for label, positions in self.index.items():
+            self.index[label] = {position for position in positions if position <= after}
+
     def unindex(self, position: int) -> None:
         for positions in self.index.values():
             positions.discard(position)
