@@ -176,3 +176,16 @@ async def _end(net: Network, ids: dict[str, str]) -> None:
     await hub.unregister(ids["dave"])
     await hub.close_channel(ids["conversation"], reason="enough")
     await net.post(ids["open"], "carol", "Still there?")
+
+
+async def workflow(folder: Path) -> str:
+    """Write a folder with one channel, a workflow of two steps; returns its id."""
+    net = await Network.open(folder)
+    first, second = await net.enter("alice"), await net.enter("bob")
+    graph = import_module("ag2.network.transitions").TransitionGraph.sequence([first, second])
+    channel_id = await net.channel("alice", "workflow", "bob", knobs={"graph": graph.to_dict()})
+    net.mute()
+    await net.post(channel_id, "alice", "Draft it.")
+    await net.post(channel_id, "bob", "Drafted.")
+    await net.close()
+    return channel_id

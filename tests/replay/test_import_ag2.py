@@ -153,6 +153,20 @@ def test_replay_tells_the_story_and_why(written: Folder, log: Path) -> None:
         assert ask(*command.split(), "--log", path).code == 0
 
 
+async def test_a_workflow_can_be_read_whether_or_not_it_folds_here(tmp_path: Path) -> None:
+    pytest.importorskip("ag2", reason="ag2 is an extra: pip install 'ledgerhub[ag2]'")
+    from tests.replay.ag2_folder import workflow  # noqa: PLC0415  (it imports ag2)
+
+    channel_id = await workflow(tmp_path / "hub")
+    import_folder(tmp_path / "hub", tmp_path / "log")
+    told = ask("story", channel_id, "--log", os.fspath(tmp_path / "log"))
+    assert ("“Draft it.”" in told.out, "“Drafted.”" in told.out, "closed" in told.out) == (True, True, True)
+    async with await Hub.open(DiskKnowledgeStore(tmp_path / "log")) as hub:
+        metadata = await hub.get_session(channel_id)
+    assert metadata.manifest.type.removeprefix("ag2.") == "workflow"
+    assert metadata.state == "closed"
+
+
 async def test_a_hub_goes_on_with_it(written: Folder, log: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(log, tmp_path / "copy")
     async with await Hub.open(DiskKnowledgeStore(copy), ttl_sweep_interval=1e9, expectation_sweep_interval=1e9) as hub:
