@@ -25,6 +25,7 @@ from hub.activity import QUIET_ROUNDS, Activity
 from hub.arbiter import Arbiter, RuleBasedArbiter
 from hub.auth import AuthRegistry
 from hub.catalogue import Catalogue, library_version
+from hub.checkpointing import Checkpointer
 from hub.clock import Clock, Timers, now_us, system_clock, timers_of, yield_once
 from hub.commands import Commands
 from hub.commit import Committer, Port, Routed
@@ -35,14 +36,13 @@ from hub.expectations import Evaluator, ViolationHandler
 from hub.handshake import Handshakes
 from hub.ids import AscendingIds, Ids, SystemIds
 from hub.listeners import HubListener, Listeners
-from hub.loading import CHECKPOINT_EVENTS, checkpoint_folder, load_state, save_checkpoint
+from hub.loading import load_linked
 from hub.protocols import default_adapters
 from hub.protocols.base import SessionAdapter
 from hub.publishing import Publisher
 from hub.refusals import Refusals
 from hub.sweepers import Sweepers, Tick
 from projections.audit import AuditLog
-from projections.snapshots import Taken, take
 from projections.state import HubState
 from projections.wal import read_wal
 
@@ -170,9 +170,7 @@ class Hub(Commands):
 
     async def _take_up(self) -> None:
         self._log = EventLog(self.store)
-        state = await asyncio.to_thread(load_state, self._log, self._catalogue)
-        self._checkpointed = state.loaded_at
-        self._taken: Taken | None = None
+        state, link = await asyncio.to_thread(load_linked, self._log, self._catalogue)
         self._ids.floor(state.last_id)
         self.activity = Activity()
         self.listeners = Listeners()
@@ -181,6 +179,8 @@ class Hub(Commands):
         self._publisher = Publisher(self.listeners)
         port = Port(self._now_us, self._ids, self._arbiter, self._catalogue, self._route, self._publish, self._rebuild)
         self._committer = Committer(self._log, state, port, self.activity)
+        self._checkpointer = Checkpointer(self._log, self._catalogue, lambda: self._state, self.listeners.on_error)
+        self._checkpointer.restart(state, link)
         self._refusals = Refusals(self._committer, self.listeners)
         self._handshakes = Handshakes(self.name_for)
         self.delivery = Delivery(self._committer, self._now_us, self.listeners, self.activity)
@@ -205,7 +205,7 @@ class Hub(Commands):
         self._handshakes.close()
         for connection in tuple(self.connections):
             connection.close()
-        self._checkpoint(self._log.head, 1)
+        await self._checkpointer.close(self._log.head)
         self._publisher.close()
         await yield_once()  # so that followers who wait read to the end
         self._log.close()
@@ -339,8 +339,8 @@ class Hub(Commands):
 
     def _rebuild(self) -> HubState:
         self._publisher.forget()
-        state = load_state(self._log, self._catalogue)
-        self._taken, self._checkpointed = None, state.loaded_at
+        state, link = load_linked(self._log, self._catalogue)
+        self._checkpointer.restart(state, link)
         return state
 
     def _publish(self, routed: Sequence[Routed]) -> None:
@@ -355,23 +355,7 @@ class Hub(Commands):
                 self._handshakes.hear(event)
             self._publisher.publish(event)
         self.delivery.publish(routed)
-        self._checkpoint(routed[-1].event.position, CHECKPOINT_EVENTS)
-
-    def _checkpoint(self, durable: int, due_after: int) -> None:
-        """Write a projection checkpoint when one is due; a failure costs only time.
-
-        Under load the state is always ahead of the disk: it is copied when a checkpoint is due, and the copy is written
-        once the disk has come so far.
-        """
-        try:
-            if self._taken is None and durable - self._checkpointed >= due_after:
-                self._checkpointed = self._state.position
-                self._taken = take(self._state) if checkpoint_folder(self._log) else None
-            if self._taken is not None and self._taken.position <= durable:
-                taken, self._taken = self._taken, None
-                save_checkpoint(self._log, taken, self._catalogue)
-        except Exception as error:
-            self.listeners.on_error("writing a projection checkpoint", error)
+        self._checkpointer.reached(routed[-1].event.position)
 
     def _follow(self, after: int) -> AsyncIterator[Event]:
         return self._publisher.follow(self._log, after)

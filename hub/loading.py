@@ -7,11 +7,10 @@ from pathlib import Path
 from events.log import EventLog
 from events.stores import ForkRecorder, LmdbRecorder, LogRecorder
 from hub.catalogue import Catalogue
-from projections.snapshots import Taken, restore, save
+from projections.archive import fold_session
+from projections.sessions import UNREADABLE
+from projections.snapshots import Link, restore, save
 from projections.state import HubState
-
-CHECKPOINT_EVENTS = 50_000
-"""A running hub writes a checkpoint each time so many events have come since the last."""
 
 
 def checkpoint_folder(log: EventLog) -> Path | None:
@@ -27,11 +26,19 @@ def load_state(log: EventLog, catalogue: Catalogue, until: int | None = None) ->
         StoreError, CorruptLogError: the log cannot be read.
     """
     until = log.head if until is None else until
+    state, _ = load_linked(log, catalogue, until)
+    return state
+
+
+def load_linked(log: EventLog, catalogue: Catalogue, until: int | None = None) -> tuple[HubState, Link | None]:
+    """Return the state, and the checkpoint from which it was loaded; None when it was folded from the start."""
+    until = log.head if until is None else until
     state, (source, usable) = HubState(catalogue), _under(log, until)
     folder = checkpoint_folder(source)
-    if folder is not None and not restored(state, folder, source, catalogue, usable):
+    link = None if folder is None else restored(state, folder, source, catalogue, usable)
+    if link is None:
         state = HubState(catalogue)
-    return state.replay(log.read(after=state.position, until=until, content=False))
+    return state.replay(log.read(after=state.position, until=until, content=False)), link
 
 
 def _under(log: EventLog, until: int) -> tuple[EventLog, int]:
@@ -43,16 +50,22 @@ def _under(log: EventLog, until: int) -> tuple[EventLog, int]:
     return EventLog(recorder), until
 
 
-def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue, until: int) -> bool:
-    """Bring a fresh state to a checkpoint; one that does not load is passed over as if it were not there."""
+def restored(state: HubState, folder: Path, log: EventLog, catalogue: Catalogue, until: int) -> Link | None:
+    """Bring a fresh state to a checkpoint; one that does not load is passed over as if it were not there.
+
+    Sessions stay packed until somebody looks; one that cannot be unpacked then is folded from the log (LOG-8).
+    """
     try:
-        return restore(state, folder, log.recorder, catalogue.fingerprint(), until)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        return False
+        link = restore(state, folder, log.recorder, catalogue.fingerprint(), until)
+    except UNREADABLE:
+        return None
+    position = state.position
+    state.sessions.rescue = lambda session_id: fold_session(log, session_id, catalogue, until=position)
+    return link
 
 
-def save_checkpoint(log: EventLog, state: HubState | Taken, catalogue: Catalogue) -> None:
-    """Write a checkpoint of a state that is on disk to its last event; nothing for a log in memory."""
+def save_checkpoint(log: EventLog, state: HubState, catalogue: Catalogue) -> None:
+    """Write a whole checkpoint of a state that is on disk to its last event; nothing for a log in memory."""
     folder = checkpoint_folder(log)
     if folder is not None:
         save(folder, state, log.recorder, catalogue.fingerprint())

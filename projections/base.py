@@ -6,10 +6,11 @@ at replay; it neither reads content nor raises on an event that was accepted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from events.event import Event
+from projections.changed import Changed
 
 Fold = Callable[[Any, Event], None]
 """An unbound method of a projection: ``(self, event)``."""
@@ -34,6 +35,21 @@ class Projection(Protocol):
 
     FOLDS: ClassVar[dict[type, Fold]]
     """Body class to the method that folds it."""
+
+    changed: Changed
+    """Which parts changed since the last projection checkpoint: most projections have a part for each agent."""
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        ...
+
+    def part(self, key: str) -> Any:
+        """Return one part as plain data, or packed; None when there is none (any more)."""
+        ...
+
+    def load_parts(self, parts: Any) -> None:
+        """Take over the parts of a checkpoint, key to what ``part`` returned, in place of the state of no events."""
+        ...
 
     def dump(self) -> Any:
         """Return the whole state as plain data (maps, lists, text, integers), the same for equal states."""

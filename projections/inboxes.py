@@ -7,6 +7,7 @@ O(unacknowledged). A post costs O(recipients).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from events.agents import AgentRegistered, AgentUnregistered
@@ -15,6 +16,7 @@ from events.governance import TurnFailed
 from events.sessions import EnvelopePosted, InboxAcknowledged, SessionClosed, SessionExpired
 from events.values.envelope import is_protocol_event
 from projections.base import Fold
+from projections.changed import Changed
 
 RELEASED_MAX = 1000
 NOBODY: dict[str, dict[str, None]] = {}
@@ -50,6 +52,7 @@ class Inboxes:
     def __init__(self) -> None:
         self.inboxes: dict[str, Inbox] = {}
         self._in_session: dict[str, dict[str, dict[str, None]]] = {}
+        self.changed = Changed()
 
     def depth(self, agent_id: str) -> int:
         """Return how many envelopes count against the agent's cap; O(1)."""
@@ -75,10 +78,12 @@ class Inboxes:
 
     def _registered(self, event: Event) -> None:
         self.inboxes[event.body.agent_id] = Inbox()
+        self.changed.note(event.body.agent_id)
 
     def _unregistered(self, event: Event) -> None:
         agent_id = event.body.agent_id
         inbox = self.inboxes.pop(agent_id, None)
+        self.changed.gone(agent_id)
         for session_id in {pending.session_id for pending in inbox.pending.values()} if inbox else ():
             self._forget(session_id, agent_id)
 
@@ -88,6 +93,7 @@ class Inboxes:
             return
         holders = self._in_session.get(body.session_id)
         if holders and (answered := holders.pop(body.sender_id, None)):
+            self.changed.note(body.sender_id)
             inbox = self.inboxes[body.sender_id]
             for envelope_id in answered:
                 inbox.drop(envelope_id)
@@ -97,6 +103,7 @@ class Inboxes:
             holders = self._in_session[body.session_id] = {}
         place = Pending(body.session_id, event.position)
         for agent_id in body.recipients:
+            self.changed.note(agent_id)
             self.inboxes[agent_id].pending[event.id] = place
             waiting = holders.get(agent_id)
             if waiting is None:
@@ -116,12 +123,14 @@ class Inboxes:
             self._drop(body.agent_id, body.envelope_id)
         elif inbox and (body.envelope_id in inbox.pending or body.envelope_id in inbox.released):
             inbox.attempts[body.envelope_id] = body.attempt
+            self.changed.note(body.agent_id)
 
     def _drop(self, agent_id: str, envelope_id: str) -> None:
         inbox = self.inboxes.get(agent_id)
         place = None if inbox is None else inbox.drop(envelope_id)
         if place is None:
             return
+        self.changed.note(agent_id)
         waiting = self._in_session.get(place.session_id, NOBODY).get(agent_id)
         if waiting is not None:
             waiting.pop(envelope_id, None)
@@ -130,6 +139,7 @@ class Inboxes:
 
     def _ended(self, event: Event) -> None:
         for agent_id, envelope_ids in self._in_session.pop(event.body.session_id, {}).items():
+            self.changed.note(agent_id)
             inbox = self.inboxes[agent_id]
             for envelope_id in envelope_ids:
                 inbox.released[envelope_id] = inbox.pending.pop(envelope_id)
@@ -154,19 +164,33 @@ class Inboxes:
 
     def dump(self) -> Any:
         """Return every inbox; O(unacknowledged)."""
-        return {
-            agent_id: [
-                [[key, *place] for key, place in inbox.pending.items()],
-                [[key, *place] for key, place in inbox.released.items()],
-                inbox.attempts,
-            ]
-            for agent_id, inbox in self.inboxes.items()
-        }
+        return {agent_id: self.part(agent_id) for agent_id in self.inboxes}
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        return self.inboxes
+
+    def part(self, agent_id: str) -> Any:
+        """Return one inbox as plain data; None when its agent is gone. O(unacknowledged)."""
+        inbox = self.inboxes.get(agent_id)
+        if inbox is None:
+            return None
+        return [
+            [[key, *place] for key, place in inbox.pending.items()],
+            [[key, *place] for key, place in inbox.released.items()],
+            dict(inbox.attempts),
+        ]
+
+    def load_parts(self, parts: Mapping[str, Any]) -> None:
+        """Take over the parts of a projection checkpoint."""
+        self.load(parts)
+        self.changed.restart(saved=parts)
 
     def load(self, dumped: Any) -> None:
         """Take over a dump."""
         self.__init__()  # type: ignore[misc]
         for agent_id, (pending, released, attempts) in dumped.items():
+            self.changed.note(agent_id)
             inbox = self.inboxes[agent_id] = Inbox()
             inbox.pending = {key: Pending(session_id, position) for key, session_id, position in pending}
             inbox.released = {key: Pending(session_id, position) for key, session_id, position in released}

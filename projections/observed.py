@@ -6,6 +6,7 @@ Memory: at most 256 latencies per agent and capability. An observation costs O(1
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from events.agents import AgentObserved, AgentRegistered, AgentUnregistered
 from events.event import Event
 from events.values.identity import ObservedStat
 from projections.base import Fold
+from projections.changed import Changed
 
 WINDOW = 256
 OUTCOMES = ("completed", "failed", "expired")
@@ -39,6 +41,7 @@ class Observed:
 
     def __init__(self) -> None:
         self._stats: dict[str, dict[str, Stat]] = {}
+        self.changed = Changed()
 
     def of(self, agent_id: str) -> dict[str, ObservedStat]:
         """Return the statistics of an agent by capability; O(capabilities)."""
@@ -46,9 +49,11 @@ class Observed:
 
     def _registered(self, event: Event) -> None:
         self._stats[event.body.agent_id] = {}
+        self.changed.note(event.body.agent_id)
 
     def _unregistered(self, event: Event) -> None:
         self._stats.pop(event.body.agent_id, None)
+        self.changed.gone(event.body.agent_id)
 
     def _observed(self, event: Event) -> None:
         body: AgentObserved = event.body
@@ -56,6 +61,7 @@ class Observed:
         if stats is None:
             return
         stat = stats.setdefault(body.capability, Stat())
+        self.changed.note(body.agent_id)
         stat.n += 1
         if body.outcome in OUTCOMES:
             stat.counts[OUTCOMES.index(body.outcome)] += 1
@@ -70,10 +76,23 @@ class Observed:
 
     def dump(self) -> Any:
         """Return every statistic."""
-        return {
-            agent_id: {name: [stat.n, stat.counts, list(stat.latencies_us)] for name, stat in stats.items()}
-            for agent_id, stats in self._stats.items()
-        }
+        return {agent_id: self.part(agent_id) for agent_id in self._stats}
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        return self._stats
+
+    def part(self, agent_id: str) -> Any:
+        """Return one agent's statistics as plain data; None when it is gone."""
+        stats = self._stats.get(agent_id)
+        if stats is None:
+            return None
+        return {name: [stat.n, list(stat.counts), list(stat.latencies_us)] for name, stat in stats.items()}
+
+    def load_parts(self, parts: Mapping[str, Any]) -> None:
+        """Take over the parts of a projection checkpoint."""
+        self.load(parts)
+        self.changed.restart(saved=parts)
 
     def load(self, dumped: Any) -> None:
         """Take over a dump."""
@@ -81,3 +100,4 @@ class Observed:
             agent_id: {name: Stat(n, list(counts), times) for name, (n, counts, times) in stats.items()}
             for agent_id, stats in dumped.items()
         }
+        self.changed.restart(changed=dumped)

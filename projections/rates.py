@@ -7,6 +7,7 @@ amortised.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from events.agents import AgentRegistered, AgentRuleSet, AgentUnregistered
@@ -14,6 +15,7 @@ from events.event import Event
 from events.sessions import EnvelopePosted
 from events.values.envelope import is_protocol_event
 from projections.base import Fold
+from projections.changed import Changed
 
 WINDOW_US = 60_000_000
 KEPT_MIN = 256
@@ -25,6 +27,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._times: dict[str, deque[int]] = {}
+        self.changed = Changed()
 
     def retry_after_s(self, agent_id: str, cap: int, now_us: int) -> float | None:
         """Return how many seconds until another envelope fits, or None when it does now; O(1), and nothing moves."""
@@ -41,10 +44,12 @@ class Rates:
     def _capped(self, event: Event) -> None:
         body: AgentRegistered | AgentRuleSet = event.body
         cap = body.rule.get("rate", {}).get("envelopes_per_minute", 0)
+        self.changed.note(body.agent_id)
         self._times[body.agent_id] = deque(self._times.get(body.agent_id, ()), maxlen=max(cap, KEPT_MIN))
 
     def _unregistered(self, event: Event) -> None:
         self._times.pop(event.body.agent_id, None)
+        self.changed.gone(event.body.agent_id)
 
     def _posted(self, event: Event) -> None:
         body: EnvelopePosted = event.body
@@ -52,6 +57,7 @@ class Rates:
         if times is not None and not is_protocol_event(body.event_type):
             _forget(times, event.at_us)
             times.append(event.at_us)
+            self.changed.note(body.sender_id)
 
     FOLDS: ClassVar[dict[type, Fold]] = {
         AgentRegistered: _capped,
@@ -62,11 +68,26 @@ class Rates:
 
     def dump(self) -> Any:
         """Return the windows; O(agents + times)."""
-        return {agent_id: [times.maxlen, list(times)] for agent_id, times in self._times.items()}
+        return {agent_id: self.part(agent_id) for agent_id in self._times}
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        return self._times
+
+    def part(self, agent_id: str) -> Any:
+        """Return one agent's window as plain data; None when it is gone."""
+        times = self._times.get(agent_id)
+        return None if times is None else [times.maxlen, list(times)]
+
+    def load_parts(self, parts: Mapping[str, Any]) -> None:
+        """Take over the parts of a projection checkpoint."""
+        self.load(parts)
+        self.changed.restart(saved=parts)
 
     def load(self, dumped: Any) -> None:
         """Take over a dump."""
         self._times = {agent_id: deque(times, maxlen=kept) for agent_id, (kept, times) in dumped.items()}
+        self.changed.restart(changed=dumped)
 
 
 def _forget(times: deque[int], now_us: int) -> None:

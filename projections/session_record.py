@@ -71,8 +71,6 @@ class SessionRecord:
     owed: dict[str, Since] = NONE
     fired: dict[tuple[int, str], int] = NONE
     sent: dict[tuple[str, str], Sent] = NONE
-    saved: bool = False
-    """Whether the last projection checkpoint has it."""
     _metadata: SessionMetadata | None = None
 
     @property

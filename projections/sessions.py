@@ -6,9 +6,12 @@ log with the same code. Memory: O(live sessions). A post costs O(1) beside the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
+from events.codec import canonical
 from events.event import Event
 from events.governance import ExpectationViolated
 from events.sessions import (
@@ -25,12 +28,19 @@ from events.sessions import (
 )
 from events.tasks import TERMINAL, TaskProgressed, TaskStarted
 from events.values.envelope import EV_PACKET, EV_TEXT, Envelope, is_protocol_event
+from events.values.frozen import freeze
 from events.values.session import SessionManifest, SessionMetadata, SessionState
 from projections.base import Fold, is_default
+from projections.changed import Changed
+from projections.live import Live
+from projections.session_packing import dump_record, load_record, pack, people, unpack
 from projections.session_record import NONE, Sent, SessionRecord, Since, Turn
 from projections.wal import posted_envelope
 
 __all__ = ["Catalogue", "Sent", "SessionFolds", "SessionRecord", "Sessions", "Since", "Turn"]
+
+UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error)
+"""What bytes, or plain data, raise that are not those of a record, or of a session type's state."""
 
 
 class SessionFolds(Protocol):
@@ -89,7 +99,13 @@ class Sessions:
     """
 
     def __init__(self, catalogue: Catalogue, *, keep_ended: bool = False) -> None:
-        self.live: dict[str, SessionRecord] = {}
+        self.live: Live[SessionRecord] = Live()
+        self.changed = Changed()
+        self.manifests: dict[str, SessionManifest] = {}
+        """What packed sessions were created with, by the key that they name."""
+        self.rescue: Callable[[str], SessionRecord | None] | None = None
+        """Folds a live session from the log when its packed record cannot be read: a checkpoint is a cache."""
+        self._manifest_keys: dict[int, str] = {}
         self.created_by: dict[str, int] = {}
         self._by_agent: dict[str, dict[str, None]] = {}
         self._manifests: dict[tuple[str, int], tuple[Mapping[str, Any], SessionManifest]] = {}
@@ -108,6 +124,7 @@ class Sessions:
         """Put a live session's record in place of its dormant one."""
         if record is not None and record.session_id in self.live:
             self.live[record.session_id] = record
+            self.changed.note(record.session_id)
 
     def expected_next(self, record: SessionRecord) -> str | None:
         """Return whose turn it is, or None."""
@@ -141,6 +158,7 @@ class Sessions:
             metadata = unread if is_default(adapter.initial_state) else record.metadata
             record.adapter_state = adapter.initial_state(metadata)
         self._enter(record)
+        self.changed.note(record.session_id)
 
     def _manifest(self, facts: Mapping[str, Any]) -> SessionManifest:
         """One object for equal manifests: a million sessions share a handful of types."""
@@ -152,20 +170,31 @@ class Sessions:
 
     def _enter(self, record: SessionRecord) -> None:
         self.live[record.session_id] = record
-        self.created_by[record.creator_id] = self.created_by.get(record.creator_id, 0) + 1
-        for agent_id in record.participants:
-            self._by_agent.setdefault(agent_id, {})[record.session_id] = None
+        self._index(record.session_id, record.creator_id, record.participants)
+
+    def _index(self, session_id: str, creator_id: str, participants: tuple[str, ...]) -> None:
+        self.created_by[creator_id] = self.created_by.get(creator_id, 0) + 1
+        for agent_id in participants:
+            sessions = self._by_agent.get(agent_id)
+            if sessions is None:
+                self._by_agent[agent_id] = {session_id: None}
+            else:
+                sessions[session_id] = None
+
+    def _touched(self, session_id: str) -> SessionRecord:
+        self.changed.note(session_id)
+        return self.live[session_id]
 
     def _invited(self, event: Event) -> None:
         body: SessionInviteSent = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         record.pending_acks = (*record.pending_acks, body.invitee_id)
         record.touch()
 
     def _accepted(self, event: Event) -> None:
         body: SessionInviteAccepted = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         record.pending_acks = _without(record.pending_acks, body.agent_id)
         record.joined_us[body.agent_id] = event.at_us
@@ -173,7 +202,7 @@ class Sessions:
 
     def _rejected(self, event: Event) -> None:
         body: SessionInviteRejected = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         record.pending_acks = _without(record.pending_acks, body.agent_id)
         record.rejected_by = body.agent_id
@@ -181,7 +210,7 @@ class Sessions:
 
     def _opened(self, event: Event) -> None:
         body: SessionOpened = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         record.state = SessionState.ACTIVE
         record.touch()
@@ -189,7 +218,7 @@ class Sessions:
 
     def _posted(self, event: Event) -> None:
         body: EnvelopePosted = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         if body.idempotency_key is not None:
             if record.sent is NONE:
@@ -229,7 +258,7 @@ class Sessions:
 
     def _departed(self, event: Event) -> None:
         body: SessionParticipantHidden | SessionParticipantLeft = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         if isinstance(body, SessionParticipantHidden):
             record.hidden |= {body.agent_id}
         else:
@@ -247,11 +276,12 @@ class Sessions:
         """A task's envelope takes a place in the session's log and moves nothing else."""
         record = self.live.get(event.body.session_id)
         if record is not None:
+            self.changed.note(record.session_id)
             record.sequence = event.body.sequence
 
     def _violated(self, event: Event) -> None:
         body: ExpectationViolated = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence or record.sequence
         if record.fired is NONE:
             record.fired = {}
@@ -260,7 +290,7 @@ class Sessions:
 
     def _ended(self, event: Event) -> None:
         body: SessionClosed | SessionExpired = event.body
-        record = self.live[body.session_id]
+        record = self._touched(body.session_id)
         record.sequence = body.sequence
         record.state = SessionState.CLOSED if isinstance(body, SessionClosed) else SessionState.EXPIRED
         record.close_reason, record.closed_us = body.reason, event.at_us
@@ -271,6 +301,7 @@ class Sessions:
 
     def _leave(self, record: SessionRecord) -> None:
         del self.live[record.session_id]
+        self.changed.gone(record.session_id)
         self.created_by[record.creator_id] -= 1
         if not self.created_by[record.creator_id]:
             del self.created_by[record.creator_id]
@@ -297,62 +328,67 @@ class Sessions:
 
     def dump(self) -> Any:
         """Return every live session; O(live)."""
-        return [self._dump_record(record) for record in self.live.values()]
-
-    def _dump_record(self, record: SessionRecord) -> Any:
-        adapter = self.adapter(record)
-        state = None if adapter is None or record.adapter_state is None else adapter.dump_state(record.adapter_state)
-        return {
-            "session_id": record.session_id,
-            "creator_id": record.creator_id,
-            "manifest": record.manifest.to_dict(),
-            "participants": list(record.participants),
-            "created_us": record.created_us,
-            "invite_due_us": record.invite_due_us,
-            "expires_us": record.expires_us,
-            "depth": record.depth,
-            "knobs": record.knobs,
-            "labels": record.labels,
-            "state": record.state.value,
-            "pending_acks": list(record.pending_acks),
-            "joined_us": record.joined_us,
-            "hidden": sorted(record.hidden),
-            "left": sorted(record.left),
-            "sequence": record.sequence,
-            "adapter_state": state,
-            "spoken": list(record.spoken),
-            "turn": [record.turn.speaker, *record.turn.since, record.turn.envelope_id] if record.turn else None,
-            "owed": {agent_id: list(since) for agent_id, since in record.owed.items()},
-            "fired": [[*key, anchor] for key, anchor in record.fired.items()],
-            "sent": [[*key, *sent] for key, sent in record.sent.items()],
-        }
+        return [dump_record(record, self._dumped_state(record)) for record in self.live.values()]
 
     def load(self, dumped: Any) -> None:
         """Take over a dump; O(live)."""
         self.__init__(self._catalogue, keep_ended=self._keep_ended)  # type: ignore[misc]
         for item in dumped:
-            self._enter(self._load_record(dict(item)))
+            record = load_record(item, self._manifest(item["manifest"]))
+            self._enter(self._with_state(record, item["adapter_state"]))
+            self.changed.note(record.session_id)
 
-    def _load_record(self, item: dict[str, Any]) -> SessionRecord:
-        turn, state = item.pop("turn"), item.pop("adapter_state")
-        item |= {
-            "manifest": self._manifest(item["manifest"]),
-            "participants": tuple(item["participants"]),
-            "state": SessionState(item["state"]),
-            "pending_acks": tuple(item["pending_acks"]),
-            "hidden": frozenset(item["hidden"]),
-            "left": frozenset(item["left"]),
-            "spoken": Since(*item["spoken"]),
-            "turn": Turn(turn[0], Since(turn[1], turn[2]), turn[3]) if turn else None,
-            "owed": {agent_id: Since(*since) for agent_id, since in item["owed"].items()},
-            "fired": {(index, violator): anchor for index, violator, anchor in item["fired"]},
-            "sent": {(sender, key): Sent(*sent) for sender, key, *sent in item["sent"]},
-        }
-        record = SessionRecord(**item)
+    def _with_state(self, record: SessionRecord, dumped: Any) -> SessionRecord:
         adapter = self.adapter(record)
-        if adapter is not None and state is not None:
-            record.adapter_state = adapter.load_state(state)
+        if adapter is not None and dumped is not None:
+            record.adapter_state = adapter.load_state(dumped)
         return record
+
+    def _dumped_state(self, record: SessionRecord) -> Any:
+        adapter = self.adapter(record)
+        return None if adapter is None or record.adapter_state is None else adapter.dump_state(record.adapter_state)
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        return self.live
+
+    def part(self, session_id: str) -> bytes | None:
+        """Return a live session as a projection checkpoint keeps it; None when it is over. O(its size)."""
+        if (packed := self.live.packed(session_id)) is not None:
+            return packed
+        record = self.live.get(session_id)
+        return None if record is None else pack(record, self._manifest_key(record.manifest), self._dumped_state(record))
+
+    def _manifest_key(self, manifest: SessionManifest) -> str:
+        key = self._manifest_keys.get(id(manifest))
+        if key is None:
+            key = hashlib.sha256(canonical(manifest.to_dict())).hexdigest()[:16]
+            if key not in self.manifests:
+                self.manifests[key], self._manifest_keys[id(manifest)] = manifest, key
+        return key
+
+    def load_manifests(self, manifests: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what packed sessions were created with, before those are loaded."""
+        for key, facts in manifests.items():
+            self.manifests[key] = manifest = self._manifest(freeze(facts, "manifest"))
+            self._manifest_keys[id(manifest)] = key
+
+    def load_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Take over packed sessions, in place of none; O(live): each is unpacked when it is asked for."""
+        self.live.fill(parts, self._unpack)
+        for session_id in sorted(parts):
+            found = people(parts[session_id])
+            self._index(session_id, found.creator_id, found.participants)
+        self.changed.restart(saved=parts)
+
+    def _unpack(self, session_id: str, packed: bytes) -> SessionRecord:
+        try:
+            return self._with_state(*unpack(session_id, packed, self.manifests))
+        except UNREADABLE:
+            record = None if self.rescue is None else self.rescue(session_id)
+            if record is None:
+                raise
+            return record
 
 
 def _without(agent_ids: tuple[str, ...], agent_id: str) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ PLANNED = frozenset(Sessions.FOLDS) - ENDINGS - {TaskStarted, TaskProgressed, *T
 """What can move a session's deadlines either way; an envelope moves them later only."""
 
 
+Parts = dict[str, dict[str, Any]]
+"""Projection to key to part: what a projection checkpoint is made of."""
+
+
 class HubState:
     """The fold of a log up to ``position``.
 
@@ -124,8 +128,9 @@ class HubState:
         finally:  # who reads on, or tells where it failed, finds the state where it is
             if last is not None:
                 self.position, self.at_us, self.last_id = position, last.at_us, last.id
-        for session_id in self.sessions.live if last is not None else ():
-            self.plan(session_id)
+        if last is not None:  # a session that is still packed is as it was planned when the checkpoint was made
+            for session_id in self.sessions.live.unpacked():
+                self.plan(session_id)
         return self
 
     def dump(self) -> dict[str, Any]:
@@ -136,10 +141,44 @@ class HubState:
         """Take over a dump made at ``position``; O(what is live)."""
         for name, projection in self._projections.items():
             projection.load(dumped[name])
-        self.position, self.at_us, self.last_id = position, at_us, last_id
-        self.loaded_at = position
+        self._at(position, at_us, last_id)
         for session_id in self.sessions.live:
             self.plan(session_id)
+
+    def changes(self) -> Parts:
+        """Return what changed since the last call, or since ``load_parts``, for a checkpoint; O(that).
+
+        Sessions come packed, everything else as plain data; what is gone as None.
+        """
+        found: Parts = {name: dict(p.changed.take(p.part)) for name, p in self._projections.items()}
+        found["manifests"] = {key: manifest.to_dict() for key, manifest in self.sessions.manifests.items()}
+        found["deadlines"] = {
+            session_id: None if packed is None else self._entries(session_id)
+            for session_id, packed in found["sessions"].items()
+        }
+        return found
+
+    def _entries(self, session_id: str) -> list[int | None]:
+        return [self.lapses.entry_us(session_id), self.expectations.entry_us(session_id)]
+
+    def renew(self) -> None:
+        """Let everything count as changed: what checkpoints had of it is lost."""
+        for projection in self._projections.values():
+            projection.changed.restart(changed=projection.keys())
+
+    def load_parts(self, parts: Parts, position: int, at_us: int, last_id: str) -> None:
+        """Take over the parts of checkpoints up to ``position``; O(agents, and sessions for each a few bytes)."""
+        self.sessions.load_manifests(parts["manifests"])
+        for name, projection in self._projections.items():
+            projection.load_parts(parts[name])
+        self._at(position, at_us, last_id)
+        for place, deadlines in enumerate((self.lapses, self.expectations)):
+            entries = ((key, entry[place]) for key, entry in parts["deadlines"].items())
+            deadlines.load((key, due_us) for key, due_us in entries if due_us is not None)
+
+    def _at(self, position: int, at_us: int, last_id: str) -> None:
+        self.position, self.at_us, self.last_id = position, at_us, last_id
+        self.loaded_at = position
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) over the dump: equal states, equal digests (DET-2); O(what is live)."""

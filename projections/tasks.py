@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from events.event import Event
 from events.tasks import TERMINAL, TaskStarted
 from projections.base import Fold
+from projections.changed import Changed
 from projections.deadlines import Deadlines
 
 
@@ -30,6 +32,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self.open: dict[str, TaskRecord] = {}
+        self.changed = Changed()
         self.open_of: dict[str, int] = {}
         self.deadlines = Deadlines(self._expires_us)
         self._in_session: dict[str, dict[str, None]] = {}
@@ -59,6 +62,7 @@ class Tasks:
 
     def _enter(self, record: TaskRecord) -> None:
         self.open[record.task_id] = record
+        self.changed.note("")
         self.open_of[record.owner_id] = self.open_of.get(record.owner_id, 0) + 1
         self._in_session.setdefault(record.session_id, {})[record.task_id] = None
         self.plan(record.task_id)
@@ -72,6 +76,7 @@ class Tasks:
         record = self.open.pop(event.body.task_id, None)
         if record is None:
             return
+        self.changed.note("")
         self.deadlines.cancel(record.task_id)
         self.open_of[record.owner_id] -= 1
         if not self.open_of[record.owner_id]:
@@ -98,3 +103,16 @@ class Tasks:
         self.__init__()  # type: ignore[misc]
         for item in dumped:
             self._enter(TaskRecord(*item))
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all parts."""
+        return ("",)
+
+    def part(self, _: str) -> Any:
+        """Return the whole: it is small, and one part of a projection checkpoint."""
+        return self.dump()
+
+    def load_parts(self, parts: Mapping[str, Any]) -> None:
+        """Take over the part of a projection checkpoint."""
+        self.load(parts.get("", []))
+        self.changed.restart(saved=parts)

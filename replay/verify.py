@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any
 
-from events.codec import canonical, decode
+from events.codec import decode
 from events.errors import CorruptLogError
 from events.event import Event
-from hub.loading import checkpoint_folder
-from projections.snapshots import newest
+from hub.loading import checkpoint_folder, restored
+from projections.snapshots import CHANGES, WHOLE
 from projections.state import HubState
 from replay.checkpoint import Kept, Vouched, vouched
 from replay.damage import Finding, Kind, Part, explained, misplaced, name_damage, truncated
@@ -142,7 +141,7 @@ def _rolled_back(history: History) -> Finding | None:
 
 def _checkpoint_positions(history: History) -> list[int]:
     folder = checkpoint_folder(history.log)
-    names = [] if folder is None else [path.stem for path in folder.glob("*.checkpoint")]
+    names = [] if folder is None else {path.stem for kept in (WHOLE, CHANGES) for path in folder.glob(f"*{kept}")}
     return sorted(int(name) for name in names if name.isdigit())
 
 
@@ -217,10 +216,10 @@ class _Fold:
         if folder is None or self._checkpoints[:1] != [position]:
             return
         del self._checkpoints[0]
-        found = newest(folder, history.log.recorder, history.catalogue.fingerprint(), position)
-        if found is None or found["position"] != position:
+        kept = HubState(history.catalogue)
+        if restored(kept, folder, history.log, history.catalogue, position) is None or kept.position != position:
             self.passed_over.append(position)
-        elif sha256(canonical(found["state"])).hexdigest() == self.state.digest():
+        elif kept.digest() == self.state.digest():
             self.reproduced.append(position)
         else:
             message = f"the projection checkpoint of @{position} is not what the events up to there give: delete it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
@@ -34,16 +34,17 @@ def stored(event: Event) -> Event:
     return decode(encode(event), event.position, content=False)
 
 
-def play(story: Story, steps: list[tuple[int, int]]) -> list[Event]:
-    """Decide commands at ever later moments, and apply what is not refused; the events."""
+def play(story: Story, steps: list[tuple[int, int]], tell: Callable[[Event], object] | None = None) -> list[Event]:
+    """Decide commands at ever later moments, and tell what is not refused, by default to the state; the events."""
     events: list[Event] = []
     now_s = 0.0
+    tell = tell or story.state.apply
     for place, wait_s in steps:
         now_s += wait_s
         case = COMMANDS[place]
         decision = story.when(case.command, actor=case.actor, at_s=now_s).decision
         for event in decision.events if decision is not None else ():
-            story.state.apply(event)
+            tell(event)
             events.append(event)
     return events
 

@@ -289,7 +289,7 @@ def checkpoint(path: Path) -> Path:
 def test_a_checkpoint_that_the_events_do_not_give_is_told_and_the_log_is_good(chat_copy: Path) -> None:
     found = checkpoint(chat_copy)
     content = msgpack.unpackb(found.read_bytes()[40:])
-    content["state"]["denials"] = [["mallory", "open", "bob", "access_denied", 1]]
+    content["state"]["denials"] = {"": [["mallory", "open", "bob", "access_denied", 1]]}
     payload = canonical(content)
     found.write_bytes(MAGIC + hashlib.sha256(payload).digest() + payload)
     answer = verified(chat_copy)
