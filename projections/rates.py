@@ -26,6 +26,7 @@ class Rates:
     """Per agent the times (microseconds) of accepted substantive envelopes, oldest first."""
 
     def __init__(self) -> None:
+        self._kept: dict[str, int] = {}
         self._times: dict[str, deque[int]] = {}
         self.changed = Changed()
 
@@ -45,19 +46,26 @@ class Rates:
         body: AgentRegistered | AgentRuleSet = event.body
         cap = body.rule.get("rate", {}).get("envelopes_per_minute", 0)
         self.changed.note(body.agent_id)
-        self._times[body.agent_id] = deque(self._times.get(body.agent_id, ()), maxlen=max(cap, KEPT_MIN))
+        self._kept[body.agent_id] = kept = max(cap, KEPT_MIN)
+        if times := self._times.get(body.agent_id):
+            self._times[body.agent_id] = deque(times, maxlen=kept)
 
     def _unregistered(self, event: Event) -> None:
+        self._kept.pop(event.body.agent_id, None)
         self._times.pop(event.body.agent_id, None)
         self.changed.gone(event.body.agent_id)
 
     def _posted(self, event: Event) -> None:
         body: EnvelopePosted = event.body
+        kept = self._kept.get(body.sender_id)
+        if kept is None or is_protocol_event(body.event_type):
+            return
         times = self._times.get(body.sender_id)
-        if times is not None and not is_protocol_event(body.event_type):
-            _forget(times, event.at_us)
-            times.append(event.at_us)
-            self.changed.note(body.sender_id)
+        if times is None:
+            times = self._times[body.sender_id] = deque(maxlen=kept)
+        _forget(times, event.at_us)
+        times.append(event.at_us)
+        self.changed.note(body.sender_id)
 
     FOLDS: ClassVar[dict[type, Fold]] = {
         AgentRegistered: _capped,
@@ -68,16 +76,16 @@ class Rates:
 
     def dump(self) -> Any:
         """Return the windows; O(agents + times)."""
-        return {agent_id: self.part(agent_id) for agent_id in self._times}
+        return {agent_id: self.part(agent_id) for agent_id in self._kept}
 
     def keys(self) -> Collection[str]:
         """Return the keys of all parts."""
-        return self._times
+        return self._kept
 
     def part(self, agent_id: str) -> Any:
         """Return one agent's window as plain data; None when it is gone."""
-        times = self._times.get(agent_id)
-        return None if times is None else [times.maxlen, list(times)]
+        kept = self._kept.get(agent_id)
+        return None if kept is None else [kept, list(self._times.get(agent_id, ()))]
 
     def load_parts(self, parts: Mapping[str, Any]) -> None:
         """Take over the parts of a projection checkpoint."""
@@ -86,7 +94,8 @@ class Rates:
 
     def load(self, dumped: Any) -> None:
         """Take over a dump."""
-        self._times = {agent_id: deque(times, maxlen=kept) for agent_id, (kept, times) in dumped.items()}
+        self._kept = {agent_id: kept for agent_id, (kept, _) in dumped.items()}
+        self._times = {agent_id: deque(times, maxlen=kept) for agent_id, (kept, times) in dumped.items() if times}
         self.changed.restart(changed=dumped)
 
 

@@ -6,7 +6,7 @@ Memory: O(live agents). Every look-up by id or name is O(1); by capability O(mat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from events.agents import (
@@ -38,7 +38,7 @@ class AgentRecord:
     resume_updated_us: int
     resume_position: int
     skill_position: int | None
-    observed: set[str] = field(default_factory=set)
+    observed: frozenset[str] = frozenset()
 
     def can(self, capability: str) -> bool:
         """Whether the agent claims the capability or was seen to have it (REG-5)."""
@@ -131,7 +131,7 @@ class Registry:
         if record is None:
             return
         self.changed.note(body.agent_id)
-        record.observed.add(body.capability)
+        record.observed |= {body.capability}
         record.resume_version, record.resume_updated_us = body.version, event.at_us
         self._claim(body.agent_id, (), (body.capability,))
 
@@ -200,7 +200,7 @@ class Registry:
                 updated_us,
                 position,
                 skill,
-                set(observed),
+                frozenset(observed),
             )
             agent_id = record.passport.agent_id
             self.changed.note(agent_id)

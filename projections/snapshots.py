@@ -150,7 +150,11 @@ def _due(after: Link, more_bytes: int) -> bool:
 
 def positions(folder: Path) -> list[int]:
     """Return where there are checkpoints, usable or not, in ascending order."""
-    return sorted(int(path.stem) for path in folder.glob("*.checkpoint") if path.stem.isdigit())
+    return sorted({int(path.stem) for path in _files(folder)})
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.ch*") if path.suffix in (WHOLE, CHANGES) and path.stem.isdigit()]
 
 
 def newest(folder: Path, recorder: LogRecorder, fingerprint: str, until: int) -> dict[str, Any] | None:
@@ -158,8 +162,7 @@ def newest(folder: Path, recorder: LogRecorder, fingerprint: str, until: int) ->
 
     It is the map of the table above, with ``state`` merged, and ``link``: what the next one builds on.
     """
-    paths = [path for path in folder.glob("*.ch*") if path.suffix in (WHOLE, CHANGES) and path.stem.isdigit()]
-    for path in sorted(paths, key=lambda path: (path.stem, path.suffix), reverse=True):
+    for path in sorted(_files(folder), key=lambda path: (path.stem, path.suffix), reverse=True):
         if int(path.stem) <= until:
             found = _read(path)
             if found is not None and _fits(found, recorder, fingerprint) and _completed(folder, found):

@@ -17,7 +17,7 @@ from events.codec import decode
 from events.errors import CorruptLogError
 from events.event import Event
 from hub.loading import checkpoint_folder, restored
-from projections.snapshots import CHANGES, WHOLE
+from projections.snapshots import positions
 from projections.state import HubState
 from replay.checkpoint import Kept, Vouched, vouched
 from replay.damage import Finding, Kind, Part, explained, misplaced, name_damage, truncated
@@ -141,8 +141,7 @@ def _rolled_back(history: History) -> Finding | None:
 
 def _checkpoint_positions(history: History) -> list[int]:
     folder = checkpoint_folder(history.log)
-    names = [] if folder is None else {path.stem for kept in (WHOLE, CHANGES) for path in folder.glob(f"*{kept}")}
-    return sorted(int(name) for name in names if name.isdigit())
+    return [] if folder is None else positions(folder)
 
 
 class _Fold:

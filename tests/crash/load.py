@@ -20,7 +20,7 @@ Say = Callable[..., None]
 
 def main(path: str, durability: Durability, pipe: Connection) -> None:
     """Run until killed; ``pipe`` gets a line for each thing that happened, unbuffered."""
-    with patch("hub.hub.CHECKPOINT_EVENTS", CHECKPOINT_EVENTS):
+    with patch("hub.checkpointing.CHECKPOINT_EVENTS", CHECKPOINT_EVENTS):
         asyncio.run(_run(path, durability, lambda *words: pipe.send_bytes(" ".join(map(str, words)).encode())))
 
 
