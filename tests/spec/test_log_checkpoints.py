@@ -220,6 +220,8 @@ async def test_trap_62_a_post_costs_the_same_however_long_the_session_is(
     alice, bob = (stage.hub.find_agent_id(name) or "" for name in ("alice", "bob"))
     session_id = await stage.open("conversation", alice, bob)
     decoded = count_decoded(monkeypatch)
+    await stage.restart()
+    decoded.clear()
     last = ""
     for number in range(300):
         last = await stage.say(session_id, (alice, bob)[number % 2], "x", causation_id=last or None)
