@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from hub.loading import CHECKPOINT_EVENTS
 from replay import Change, History, Impact, bisect, blame, diff, impact, look, story, whatif, why
 from replay.expressions import compile
 from replay.show import detail
 from tests.replay.asking import start
 from tests.support.counting import count_decoded
-from tests.support.longlog import LIVE, LONG, PAIRS, POSTS, long_log
+from tests.support.longlog import CHECKPOINT_EVENTS, LIVE, LONG, PAIRS, POSTS, long_log
 
 pytestmark = pytest.mark.timeout(900)  # whoever comes first makes the log, and the others wait for it
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,6 +27,7 @@ from hub.ids import AscendingIds
 from projections.deadlines import Deadlines
 from projections.inboxes import Inboxes
 from projections.rates import Rates
+from projections.session_packing import pack
 from projections.sessions import SessionRecord, Sessions
 from projections.tasks import Tasks
 
@@ -338,8 +340,11 @@ def abandoned_session(patch: Patch) -> None:
 @shows("the state is the fold of the log")
 def checkpoint_forgets(patch: Patch) -> None:
     """A checkpoint does not keep which violations were recorded (trap 13)."""
-    load = Sessions._load_record
-    patch.setattr(Sessions, "_load_record", lambda self, item: load(self, {**item, "fired": []}))
+
+    def forgetful(record: SessionRecord, manifest_key: str, adapter_state: Any) -> bytes:
+        return pack(replace(record, fired={}), manifest_key, adapter_state)
+
+    patch.setattr("projections.sessions.pack", forgetful)
 
 
 @shows("what is acknowledged was handled", "attempts are counted", "a failed turn comes again up to a limit")

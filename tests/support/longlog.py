@@ -21,7 +21,7 @@ from benchmarks.history import Stamp, Tape, write
 from events.log import EventLog
 from events.stores import DiskKnowledgeStore
 from hub.catalogue import Catalogue
-from hub.loading import CHECKPOINT_EVENTS, save_checkpoint
+from hub.loading import save_checkpoint
 from hub.protocols import default_adapters
 from projections.state import HubState
 from tests.house.sources import ROOT
@@ -29,6 +29,8 @@ from tests.house.sources import ROOT
 LONG = int(os.environ.get("LEDGERHUB_LONG_EVENTS", "100000"))
 """How many events the suite's long log has; a million takes a minute and a half of CPU to make."""
 POSTS, PAIRS, LIVE = 4, 100, 200
+CHECKPOINT_EVENTS = 50_000
+"""How far apart its checkpoints are: as those of a long past, of which most were thinned out."""
 UNUSED_DAYS_MAX = 1
 _WRITTEN_BY = ("events", "projections", "hub", "benchmarks/history.py", "tests/support/longlog.py")
 
