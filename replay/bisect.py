@@ -95,19 +95,18 @@ def _only_thing(expression: Expression) -> str | None:
     if expression.things is None or len(expression.things) != 1:
         return None
     ((collection, key),) = expression.things
-    of_others = collection == "agents" and any(_field(node) in _OF_OTHERS for node in ast.walk(expression.tree))
+    of_others = collection == "agents" and any(map(_may_be_of_others, ast.walk(expression.tree)))
     return None if "/" in key or of_others else f"{collection}/{key}"
 
 
-def _field(node: ast.AST) -> object:
-    """Return the field that a node may name, written with a dot or as a text."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.value if isinstance(node, ast.Constant) else None
+def _may_be_of_others(node: ast.AST) -> bool:
+    """Whether a node names, or works out, a field of an agent that events change which are not the agent's own."""
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.slice, ast.Constant) or node.slice.value in _OF_OTHERS
+    return isinstance(node, ast.comprehension) or (isinstance(node, ast.Attribute) and node.attr in _OF_OTHERS)
 
 
 _OF_OTHERS = frozenset({"pending", "sessions"})
-"""Fields of an agent that events change which are not its own."""
 
 
 def _holds(history: History, expression: Expression, state: HubState, search: Search) -> bool:

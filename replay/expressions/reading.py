@@ -54,9 +54,9 @@ def _check(node: ast.AST, known: frozenset[str], depth: int) -> None:
     if check is None and type(node) not in WORKS:
         raise QuestionError(f"an expression cannot have {_noun(node)}: it may {_ALLOWED}")
     if check is not None:
-        known = check(node, known)
-    for child in _children(node):
-        _check(child, known, depth + 1)
+        check(node, known)
+    for child, known_there in _children(node, known):
+        _check(child, known_there, depth + 1)
 
 
 _ALLOWED = "compare, calculate, look at fields with . and [ ], and call functions"
@@ -67,50 +67,47 @@ def _noun(node: ast.AST) -> str:
     return nouns.get(type(node), f"a {type(node).__name__.lower()}")
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Call):
-        yield from node.args
-    elif isinstance(node, ast.GeneratorExp | ast.ListComp):
+def _children(node: ast.AST, known: frozenset[str]) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Give what is worked out below a node, with the names that are known there."""
+    if isinstance(node, ast.GeneratorExp | ast.ListComp):
         for part in node.generators:
-            yield from (part.iter, *part.ifs)
-        yield node.elt
+            yield part.iter, known  # before its own name has a meaning
+            known |= {part.target.id} if isinstance(part.target, ast.Name) else set()
+            yield from ((test, known) for test in part.ifs)
+        yield node.elt, known
     else:
-        yield from (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+        below = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
+        yield from ((child, known) for child in below if isinstance(child, ast.expr))
 
 
-def _check_name(node: ast.Name, known: frozenset[str]) -> frozenset[str]:
+def _check_name(node: ast.Name, known: frozenset[str]) -> None:
     there = {*COLLECTIONS, POSITION, *known}
     if node.id in FUNCTIONS:
         raise QuestionError(f"{node.id} is a function: write {node.id}(…)")
     if node.id not in there:
         raise _unknown("name", node.id, there)
-    return known
 
 
-def _check_call(node: ast.Call, known: frozenset[str]) -> frozenset[str]:
+def _check_call(node: ast.Call, known: frozenset[str]) -> None:
     if not isinstance(node.func, ast.Name):
         raise QuestionError(f"an expression can call {', '.join(FUNCTIONS)}, and nothing else")
     if node.func.id not in FUNCTIONS:
         raise _unknown("function", node.func.id, FUNCTIONS)
     if node.keywords or len(node.args) != 1 or isinstance(node.args[0], ast.Starred):
         raise QuestionError(f"{node.func.id} takes one argument: write {node.func.id}(…)")
-    return known
 
 
-def _check_literal(node: ast.Constant, known: frozenset[str]) -> frozenset[str]:
+def _check_literal(node: ast.Constant, known: frozenset[str]) -> None:
     if not isinstance(node.value, str | int | float | None):
         raise QuestionError(f"an expression has texts, numbers, True, False and None, not {node.value!r}")
-    return known
 
 
-def _check_each(node: ast.GeneratorExp | ast.ListComp, known: frozenset[str]) -> frozenset[str]:
+def _check_each(node: ast.GeneratorExp | ast.ListComp, known: frozenset[str]) -> None:
     for part in node.generators:
         if not isinstance(part.target, ast.Name) or part.is_async:
             raise QuestionError("an expression goes through things one by one: write any(… for x in sessions)")
         if part.target.id in {*COLLECTIONS, *FUNCTIONS, POSITION}:
             raise QuestionError(f"{part.target.id!r} has a meaning already: call what you go through something else")
-        known |= {part.target.id}
-    return known
 
 
 def _unknown(what: str, name: str, there: Iterable[str]) -> QuestionError:
@@ -120,7 +117,7 @@ def _unknown(what: str, name: str, there: Iterable[str]) -> QuestionError:
     return QuestionError(f"there is no {what} {name!r} in an expression: {hint}")
 
 
-_CHECKS: dict[type, Callable[[Any, frozenset[str]], frozenset[str]]] = {
+_CHECKS: dict[type, Callable[[Any, frozenset[str]], None]] = {
     ast.Name: _check_name,
     ast.Call: _check_call,
     ast.Constant: _check_literal,
@@ -130,17 +127,11 @@ _CHECKS: dict[type, Callable[[Any, frozenset[str]], frozenset[str]]] = {
 
 
 def things(tree: ast.expr) -> frozenset[tuple[str, str]] | None:
-    """Return the things that are named outright, or None when a name stands for more than these, or is worked out."""
-    found, whole_ones = set(), 0
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and (node.id in COLLECTIONS or node.id == POSITION):
-            whole_ones += 1
-        if thing := named_thing(node):
-            found.add(thing)
-            whole_ones -= not isinstance(node, ast.Call)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == INBOX:
-            return None
-    return frozenset(found) if found and not whole_ones else None
+    """Return the things that are named outright, or None when it looks at more than these."""
+    nodes = list(ast.walk(tree))
+    named = [thing for node in nodes if (thing := named_thing(node)) is not None]
+    names = sum(isinstance(node, ast.Name) and node.id in {*COLLECTIONS, POSITION, INBOX} for node in nodes)
+    return frozenset(named) if named and len(named) == names else None
 
 
 def named_thing(node: ast.AST) -> tuple[str, str] | None:
@@ -150,6 +141,6 @@ def named_thing(node: ast.AST) -> tuple[str, str] | None:
             return name, key
         case ast.Attribute(value=ast.Name(id=name), attr=key) if name in COLLECTIONS:
             return name, key
-        case ast.Call(func=ast.Name(id="inbox"), args=[ast.Constant(value=str() as key)]):
+        case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str() as key)]) if name == INBOX:
             return "inboxes", key
     return None

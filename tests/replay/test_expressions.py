@@ -87,6 +87,7 @@ def test_the_words_are_those_of_paths(history: History, path: str) -> None:
         ("len(sessions)", None),
         ("inbox(agents.bob.passport.name)", None),
         ("[s for s in [1]]", None),
+        ("[sessions['@6'] for s in sessions]", None),
         ("'bob' in agents", None),
     ],
 )
@@ -131,6 +132,9 @@ def test_an_expression_knows_what_it_looks_at(text: str, things: Any) -> None:
         ("any(1 for len in agents)", "'len' has a meaning already"),
         ("any(1 for a, b in agents)", "an expression goes through things one by one"),
         ("any(x for y in agents)", "there is no name 'x'"),
+        ("[x for x in x]", "there is no name 'x'"),
+        ("[x for x in [1]] == x", "there is no name 'x'"),
+        ("any(x for y in x for x in agents)", "there is no name 'x'"),
         ("(" * 300, "is not an expression"),
         ("-" * 900 + "1", "the expression"),
         ("1" + " + 1" * 150, "the expression has more than 200 parts"),
