@@ -1,7 +1,7 @@
 """A long log, made once and kept between runs: many lives of one recorded session (``benchmarks.history``).
 
 It has the projection checkpoints that a hub which lived through it would have left. What is kept is found by a hash of
-the code that writes and folds logs, so a change of it makes a new one; what was not used for a day is thrown away.
+the code that writes and folds logs, so a change of it makes a new one; what was not used for hours is thrown away.
 ``python -m tests.support.longlog EVENTS`` makes one and says where it is.
 """
 
@@ -31,7 +31,7 @@ LONG = int(os.environ.get("LEDGERHUB_LONG_EVENTS", "100000"))
 POSTS, PAIRS, LIVE = 4, 100, 200
 CHECKPOINT_EVENTS = 50_000
 """How far apart its checkpoints are: as those of a long past, of which most were thinned out."""
-UNUSED_DAYS_MAX = 1
+UNUSED_HOURS_MAX = 3
 _WRITTEN_BY = ("events", "projections", "hub", "benchmarks/history.py", "tests/support/longlog.py")
 
 
@@ -66,7 +66,7 @@ def _key() -> str:
 
 def _throw_away(kept: Path) -> None:
     for path in kept.iterdir():
-        if time.time() - path.stat().st_mtime <= UNUSED_DAYS_MAX * 86400:
+        if time.time() - path.stat().st_mtime <= UNUSED_HOURS_MAX * 3600:
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
