@@ -363,9 +363,11 @@ class Hub(Commands):
 
 async def _each(due: Sequence[str], act: Callable[[str], Awaitable[None]], plan: Callable[[str], None]) -> None:
     """Act on each key that is due, then plan it anew: what a tick that is cut short leaves is due at the next one."""
-    try:
-        for key in due:
+    for place, key in enumerate(due):
+        try:
             await act(key)
-    finally:
-        for key in due:
-            plan(key)
+        except BaseException:
+            for left in due[place:]:
+                plan(left)
+            raise
+        plan(key)
