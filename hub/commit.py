@@ -288,19 +288,23 @@ class Committer:
             self._done_already.append(batch)
         finally:
             self._submitting = False
-        if self._done_already:
-            done, self._done_already = self._done_already, []
-            self._finish(done)
+        self._finish_already()
 
     def _completed(self, batches: Sequence[Batch]) -> None:
         """Called by the store, once per commit: by its writer on its own thread, or while it is handed something."""
         if threading.get_ident() != self._thread:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._finish, batches)
-        elif self._submitting:
-            self._done_already += batches
         else:
-            self._loop.call_soon(self._finish, batches)
+            self._done_already += batches
+            if not self._submitting:
+                self._loop.call_soon(self._finish_already)
+
+    def _finish_already(self) -> None:
+        """Finish what this thread has completed, in order: what was completed before a hand-over goes before it."""
+        if self._done_already:
+            done, self._done_already = self._done_already, []
+            self._finish(done)
 
     def _finish(self, batches: Sequence[Batch]) -> None:
         for batch in batches:

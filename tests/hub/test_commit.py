@@ -12,7 +12,17 @@ import pytest
 from events.agents import AgentRegistered
 from events.errors import NetworkError, ProtocolError, StoreError
 from events.event import Event
-from hub import DiskKnowledgeStore, Envelope, Hub, Passport, Resume, SessionAdapter, SessionManifest, TaskSpec
+from hub import (
+    DiskKnowledgeStore,
+    Envelope,
+    Hub,
+    HubListener,
+    Passport,
+    Resume,
+    SessionAdapter,
+    SessionManifest,
+    TaskSpec,
+)
 from hub.clock import yield_once
 from hub.testing import MockClock, settle
 from projections.registry import Registry
@@ -81,6 +91,27 @@ async def test_log_3_nothing_is_acknowledged_before_it_is_in_the_log(stage: Stag
     assert "msg.text" not in await stage.wal(session_id)
     await release(stage)
     assert heard == [post.result()]
+
+
+async def test_events_are_heard_in_order_although_a_store_completes_one_append_while_it_is_handed_the_next(
+    stage: Stage,
+) -> None:
+    """The simulator's finding (seed 777012): the one that was completed within its hand-over went first."""
+    heard: list[int] = []
+
+    class Ear(HubListener):
+        def on_event(self, event: Event) -> None:
+            heard.append(event.position)
+
+    (alice,) = await stage.agents("alice")
+    stage.hub.register_listener(Ear())
+    held(stage).held = True
+    (first,) = await begun(stage.hub.set_skill(alice, "one"))
+    held(stage).held = False
+    second = asyncio.create_task(stage.hub.set_skill(alice, "two"))  # runs before what let_through has called soon
+    held(stage).let_through()
+    await asyncio.gather(first, second)
+    assert heard == [stage.hub.position - 1, stage.hub.position]
 
 
 async def test_env_4_a_retry_of_what_is_in_flight_is_not_acknowledged_before_it_is_durable(
