@@ -96,10 +96,14 @@ class Chunk:
         count = int.from_bytes(value[:_COUNT_BYTES], "big")
         self.first = self.last - count + 1
         self._value = value
-        self._records_start = _COUNT_BYTES + count * _EACH_BYTES
-        whole = 0 < count <= self.last and self._records_start <= len(value)
-        self._ends = numbers("I", value[_COUNT_BYTES : _COUNT_BYTES + count * _END_BYTES]) if whole else array("I")
-        if not whole or self._records_start + self._ends[-1] != len(value):
+        self._records_start = start = _COUNT_BYTES + count * _EACH_BYTES
+        if not 0 < count <= self.last or start > len(value):
+            self._ends: Sequence[int] = ()
+        elif count == 1:  # as whoever posts alone writes them
+            self._ends = (int.from_bytes(value[_COUNT_BYTES : _COUNT_BYTES + _END_BYTES], "big"),)
+        else:
+            self._ends = numbers("I", value[_COUNT_BYTES : _COUNT_BYTES + count * _END_BYTES])
+        if not self._ends or start + self._ends[-1] != len(value):
             raise CorruptLogError(
                 f"the records up to position {self.last} of {path} are damaged: restore the log from a copy",
                 position=self.last,

@@ -88,12 +88,13 @@ class Snapshot:
         Raises:
             CorruptLogError: one is not there.
         """
-        found: list[tuple[int, bytes]] = []
+        cursor, found = self._txn.cursor(self._dbs.events), list[tuple[int, bytes]]()
         chunk: Chunk | None = None
         for position in positions:
             if chunk is None or not chunk.first <= position <= chunk.last:
-                chunk = next(self.chunks(position, position), None)
-                if chunk is None:
+                there = cursor.set_range(key_of(position))
+                chunk = Chunk(cursor.key(), cursor.value(), self.path) if there else None
+                if chunk is None or chunk.first > position:
                     raise self._missing(position)
             found.append((position, chunk.record(position)))
         return found
