@@ -23,7 +23,7 @@ CALLS_PER_POST_MAX = 230
 
 
 @pytest.fixture
-async def hub(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Hub]:
+async def hub(at_ease: None, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Hub]:
     on_disk = getattr(request, "param", "memory") == "disk"
     store = DiskKnowledgeStore(tmp_path / "log", durability="os") if on_disk else MemoryKnowledgeStore()
     async with await Hub.open(store, ttl_sweep_interval=0, expectation_sweep_interval=0) as opened:

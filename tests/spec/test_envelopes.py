@@ -422,6 +422,7 @@ class CountingDisk(Counting, DiskKnowledgeStore):
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
+@pytest.mark.usefixtures("at_ease")
 async def test_env_6_a_slice_costs_what_the_slice_costs(
     open_hub: OpenHub, clock: MockClock, tmp_path: Path, kind: str
 ) -> None:
@@ -452,6 +453,7 @@ async def cost(stage: Stage, store: Counting, session_id: str, since: int) -> in
     return store.rows_read
 
 
+@pytest.mark.usefixtures("at_ease")
 async def test_env_6_a_turns_post_reads_nothing_from_the_log(open_hub: OpenHub, clock: MockClock) -> None:
     """Neither does a retry in a live session: what a decision needs is in memory."""
     store = CountingMemory()

@@ -44,7 +44,7 @@ from tests.spec.watching import Custom, Planned, expects, network, violated, wat
 
 
 async def test_trap_60_gov_4_ten_thousand_idle_sessions_cost_a_tick_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    at_ease: None, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted, not timed: looks at sessions, commands, and reads of the log (trap 60)."""
     people = await stage.agents("alice", "bob")
