@@ -73,20 +73,28 @@ def read_key(text: str) -> VerifierKey:
     """Return the verifier key that a text is, or that the file of that name holds.
 
     Raises:
-        NoteError: it is none.
+        NoteError: it is none; the message names the file, but never the text, which may be a private key.
         OSError: the file cannot be read.
     """
-    return VerifierKey.parse(_text_of(text).strip() if os.path.isfile(text) else text)
+    is_file = os.path.isfile(text)
+    try:
+        return VerifierKey.parse(_text_of(text).strip() if is_file else text)
+    except NoteError as error:
+        where = f"{text}:" if is_file else "no file has that name, and"
+        raise NoteError(f"{where} {error.message}") from None
 
 
 def read_signer(path: str | os.PathLike[str]) -> SignerKey:
     """Return the private key in a file.
 
     Raises:
-        NoteError: it is none.
+        NoteError: it is none; the message names the file.
         OSError: the file cannot be read.
     """
-    return SignerKey.parse(_text_of(path).strip())
+    try:
+        return SignerKey.parse(_text_of(path).strip())
+    except NoteError as error:
+        raise NoteError(f"{os.fspath(path)}: {error.message}") from None
 
 
 def read_note(path: str | os.PathLike[str]) -> Kept:

@@ -68,11 +68,11 @@ def read(path: str | Path) -> Golden:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}", path=str(path)) from None
     except UnicodeDecodeError:
-        raise CorruptLogError(f"{path} is not a golden history: it is not text") from None
+        raise CorruptLogError(f"{path} is not a golden history: it is not text: capture one") from None
     first, *lines = head.split("\n")
     name, _, number = first.rpartition(" ")
     if name != _FIRST:
-        raise CorruptLogError(f"{path} is not a golden history: it does not begin with “{_FIRST}”")
+        raise CorruptLogError(f"{path} is not a golden history: it does not begin with “{_FIRST}”: capture one")
     if number != str(FORMAT):
         raise StoreError(
             f"{path} is in golden format {number}; this ledgerhub reads {FORMAT}: use a newer ledgerhub", format=number

@@ -110,7 +110,7 @@ def _after_task(stage: Stage, title: str, answer: str, failing: str = "") -> Cal
 
 
 async def _discuss(stage: Stage) -> None:
-    stage.narrator.scene("A discussion of three; erin falls silent: warned after 2 minutes, hidden after 10")
+    stage.narrator.scene("A discussion of three; silent erin is warned after 2 minutes, hidden after 10")
     await stage.enter("carol", "The policy says one refund per order.", "Then the second one has no basis.")
     session = await stage.agents["alice"].open(type="discussion", target=["carol", "erin"], intent="refund policy")
     await session.send("What does our policy say about refunds?")

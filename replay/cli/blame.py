@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -29,6 +30,7 @@ def command(asked: Asked, path: str, point: str) -> int:
     """
     history, screen = asked.history, asked.screen
     settings = blame(history, path, point)
+    settings = chain(list(islice(settings, 1)), settings)  # what is refused prints nothing
     if screen.as_json:
         _json(asked, path, settings)
     else:

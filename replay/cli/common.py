@@ -148,7 +148,7 @@ class Commands(click.Group):
         except OSError as error:
             if ctx.obj:
                 raise
-            return _tell(f"{error.filename or 'the output'}: {error.strerror or error}", FAULT)
+            return _tell(*_of_system(error))
         except Exception as error:
             if ctx.obj:
                 raise
@@ -168,8 +168,16 @@ def code_of(error: NetworkError) -> int:
 def _usage(error: click.ClickException) -> str:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path.removeprefix("replay").strip() if ctx is not None else ""
-    message = error.format_message().rstrip(".").replace("\n", " ")
+    message = " ".join(error.format_message().split()).rstrip(".")
     return f"{message}: see replay {path} --help".replace("  ", " ")
+
+
+def _of_system(error: OSError) -> tuple[str, int]:
+    """Say what the system refused, and the exit code: a file that was named is the question's, the output is not."""
+    why = error.strerror or error
+    if error.filename is None:
+        return f"the output: {why}", FAULT
+    return f"{error.filename}: {why}: give a file that is there, or in a folder that you may write", USAGE
 
 
 def _tell(message: str, code: int) -> int:

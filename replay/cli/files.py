@@ -23,7 +23,11 @@ def written(output: str, *, force: bool) -> Iterator[BinaryIO]:
         raise QuestionError(f"{output} is there already: give another name, or --force")
     part = Path(f"{output}.part")
     try:
-        with part.open("wb") as file:
+        try:
+            file = part.open("wb")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, output) from None
+        with file:
             yield file
         os.replace(part, output)
     finally:

@@ -15,7 +15,7 @@ from replay.render.screen import Screen, footer
 from replay.sources import opened
 
 
-@click.group("golden", short_help="Recorded runs as tests.")
+@click.group("golden", no_args_is_help=False, short_help="Recorded runs as tests.")
 def command() -> None:
     """Keep a log as a golden history, and check that today's code folds and decides it as it was recorded."""
 

@@ -54,11 +54,14 @@ def assert_told(answer: Answer, code: int, *parts: str) -> None:
         (["audit", "--agent", "nobody"], "no agent 'nobody' was ever registered"),
         (["state", "agents/nobody"], "no agent 'nobody' was ever registered"),
         (["state", "--at", "later"], "'later' is not a point"),
+        (["blame", "agents/alice/zz"], "there is no 'zz' in agents/alice: it has passport"),
+        (["golden"], "Missing command: see replay golden --help"),
+        (["completion"], "Choose from: bash, zsh, fish: see replay completion --help"),
         (["completion", "cmd"], "'cmd' is not one of"),
     ],
 )
 def test_bad_questions(asked: Callable[..., Answer], words: list[str], sentence: str) -> None:
-    answer = ask(*words) if words[0] in {"lgo", "completion"} else asked(*words)
+    answer = ask(*words) if words[0] in {"lgo", "completion", "golden"} else asked(*words)
     assert_told(answer, 2, sentence)
     assert answer.out == ""
 

@@ -70,8 +70,9 @@ def test_without_a_log_and_a_name_it_says_what_to_give(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     answer = ask("keygen", os.fspath(tmp_path / "no" / "k"), "--name", "x")
-    assert answer.code == 70
-    assert answer.err == f"replay: {tmp_path}/no/k: No such file or directory\n"
+    assert answer.code == 2
+    told = "No such file or directory: give a file that is there, or in a folder that you may write"
+    assert answer.err == f"replay: {tmp_path}/no/k: {told}\n"
 
 
 def test_without_cryptography_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
