@@ -24,7 +24,7 @@ demo: $(RUN) ## a real network in seconds: it runs, is killed, goes on, and show
 	@$(BIN)/ledgerhub demo $(ARGS)
 
 test: $(DEV) ## the whole suite, in random order, on all cores
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(DEV) ## lint, format, types, the contracts between the floors, and that the documents are not stale
 	@$(BIN)/ruff check $(CODE)

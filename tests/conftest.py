@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -76,6 +77,13 @@ async def open_hub(clock: MockClock) -> AsyncIterator[OpenHub]:
 async def hub(open_hub: OpenHub) -> Hub:
     """A hub in memory with a mock clock, sequential ids and sweepers off."""
     return await open_hub()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Whoever runs the suite in the background ignores SIGINT, and so would the commands that the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
