@@ -120,10 +120,14 @@ def select(log: EventLog, head: int, names: Names, query: Query) -> Selection:
     alternatives = [tags for tags in (agents, sessions, [*query.tags]) if tags]
     items = [DCBQueryItem(types=types, tags=list(tags)) for tags in product(*alternatives)]
     since, until = (None if each is None else parse_point(log, head, each) for each in (query.since, query.until))
+    after = 0 if since is None else first_position(log, head, since) - 1
+    last = head if until is None else last_position(log, head, until)
+    if after > last:
+        raise QuestionError(f"{query.since!r} is behind {query.until!r}: give the earlier point with since")
     return Selection(
         DCBQuery(items) if types or alternatives else None,
-        0 if since is None else first_position(log, head, since) - 1,
-        head if until is None else last_position(log, head, until),
+        after,
+        last,
         tuple(_keeps(log, names, query)),
     )
 

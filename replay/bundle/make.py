@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from events.checkpoint import Checkpoint
 from events.codec import leaf_bytes, record_of
@@ -17,7 +16,7 @@ from projections.archive import find_registration
 from replay.bundle.archive import CHECKPOINT, CONTENT, EVENTS, MANIFEST, PROOF, README, event_name, write
 from replay.bundle.contents import Piece, event_line, fingerprint, manifest, named_agents, roles
 from replay.bundle.readme import TEXT
-from replay.errors import QuestionError
+from replay.files import written
 from replay.history import History, Progress
 from replay.prove import proof_of, tree
 
@@ -67,21 +66,14 @@ def make(
 
     Cost: O(events of the session · log n), memory O(the same), without the contents.
     """
-    target = Path(path)
-    if target.exists() and not force:
-        raise QuestionError(f"{target} is there already: give another name, or --force")
-    session_id = history.session_id(session)
-    events = _collect(history, session_id)
-    note = tree(history, max(event.position for event in events))
-    making = target.with_name(f"{target.name}.making")
-    try:
-        with making.open("wb") as file:
-            write(file, _members(history, session_id, events, note, content, told or (lambda done: None)))
-        os.replace(making, target)
-    finally:
-        making.unlink(missing_ok=True)
-    size = target.stat().st_size
-    return Made(os.fspath(target), session_id, note, tuple(roles(events, session_id).items()), content, size)
+    target = os.fspath(path)
+    with written(target, force=force) as file:
+        session_id = history.session_id(session)
+        events = _collect(history, session_id)
+        note = tree(history, max(event.position for event in events))
+        write(file, _members(history, session_id, events, note, content, told or (lambda done: None)))
+    size = os.path.getsize(target)
+    return Made(target, session_id, note, tuple(roles(events, session_id).items()), content, size)
 
 
 def _collect(history: History, session_id: str) -> list[Event]:

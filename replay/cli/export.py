@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from replay.cli.common import CLEAN, Asked, asks
-from replay.cli.files import written
 from replay.cli.filters import filtered
 from replay.exports import FORMS, export, form_of
+from replay.files import written
 from replay.query import Query
 
 

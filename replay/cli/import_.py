@@ -41,6 +41,8 @@ def command(source: str, target: str, as_json: bool, no_color: bool, debug: bool
         raise QuestionError(
             f"there is no {source}: give an export's file, an ag2 hub's folder, or - for standard input"
         )
+    if (Path(source) / "data.mdb").exists():
+        raise QuestionError(f"{source} is a log already: copy its folder, or give an export of it")
     if Path(source).is_dir():
         with screen.progress("importing", None) as told:
             imported = import_folder(source, target, progress=told)

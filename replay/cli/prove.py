@@ -13,7 +13,7 @@ from events.checkpoint import ConsistencyProof, InclusionProof
 from events.leaf import Leaf
 from events.log import EventLog
 from events.merkle import leaf_hash
-from events.notes import Note, VerifierKey
+from events.notes import Note, NoteError, VerifierKey
 from events.stores import MemoryKnowledgeStore
 from events.values.times import iso
 from replay.checkpoint import Standing, read_key, read_note
@@ -80,7 +80,11 @@ def check_command(screen: Screen, file: str, old: str | None, key: str | None) -
     checkpoint from elsewhere.
     """
     verifier = None if key is None else read_key(key)
-    found = read(_proof_in(file), verifier, None if old is None else read_note(old).note)
+    earlier = None if old is None else read_note(old).note
+    try:
+        found = read(_proof_in(file), verifier, earlier)
+    except NoteError as error:
+        raise NoteError(f"{file}: {error.message}; give what replay prove wrote") from None
     if screen.as_json:
         shown = {"ok": not found.problem, "problem": found.problem, "standing": found.standing}
         screen.json(shown | _proof_json(found.proof, verifier) | _leaf_json(found.leaf))

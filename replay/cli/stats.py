@@ -8,8 +8,8 @@ import click
 
 from events.values.times import iso
 from replay.cli.common import Asked, asks
-from replay.cli.files import written
 from replay.cli.filters import WHERE, filtered
+from replay.files import written
 from replay.query import Query
 from replay.render.chart import chart
 from replay.render.counts import stats_lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,8 +11,7 @@ from events.values.frozen import thaw
 from events.values.times import iso, maybe_iso
 from replay.cli import offers
 from replay.cli.common import Asked, asks
-from replay.cli.files import written
-from replay.errors import QuestionError
+from replay.files import written
 from replay.render.lanes import story_lines
 from replay.render.mermaid import diagram_lines
 from replay.render.page import page, picture
@@ -57,14 +55,8 @@ def command(asked: Asked, session: str, file: str | None, force: bool, svg: bool
 
 def _write(file: str, parts: Iterator[str], force: bool) -> int:
     """Write a file whole or not at all, and return its size in bytes."""
-    try:
-        with written(file, force=force) as out:
-            for part in parts:
-                out.write(part.encode())
-    except OSError as error:
-        why = error.strerror or error
-        raise QuestionError(f"{file} cannot be written ({why}): give a file in a folder that you may write") from None
-    return Path(file).stat().st_size
+    with written(file, force=force) as out:
+        return sum(out.write(part.encode()) for part in parts)
 
 
 def _json(asked: Asked, told: Story) -> None:

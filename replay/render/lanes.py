@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from events.event import Event
+from events.event import HUB, Event
 from events.sessions import SessionInviteRejected
 from events.values.session import Expectation
 from events.values.times import iso
@@ -170,7 +170,7 @@ def _place(story: Story, step: Step, layout: _Layout) -> tuple[str, int | None, 
         return " " * (agents.index(step.agent_id) * (layout.lane + len(GAP))), layout.lane, ""
     name = printable(names.agent(step.agent_id))
     if layout.lane:  # the hub's, or that of somebody who does not take part
-        return "", layout.room, ""
+        return "", layout.room, "" if step.agent_id == HUB else f"{name} "
     return "", layout.room, padded(shortened(name, NAME_WIDTH), NAME_WIDTH) + GAP
 
 

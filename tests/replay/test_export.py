@@ -166,7 +166,7 @@ def test_a_file_is_not_overwritten_and_never_left_half(
     assert asked("export", "-o", os.fspath(file), "--force").code == 0
     assert file.read_bytes().count(b"\n") == 32
     refused = asked("export", "-o", os.fspath(tmp_path / "no" / "log"))
-    assert (refused.code, f"{tmp_path}/no/log: No such file" in refused.err) == (2, True)
+    assert (refused.code, f"{tmp_path}/no/log cannot be written (No such file" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -236,3 +236,9 @@ def test_a_log_that_is_being_written_is_exported_up_to_where_it_was(tmp_path: Pa
         assert writer.wait() == 0
     with (tmp_path / "x").open("rb") as lines:
         assert import_lines(lines, tmp_path / "new").events == head
+
+
+def test_a_log_is_not_imported_from_its_folder(everything_path: Path, tmp_path: Path) -> None:
+    answer = ask("import", os.fspath(everything_path), os.fspath(tmp_path / "new"))
+    assert (answer.code, answer.out, os.listdir(tmp_path)) == (2, "", [])
+    assert "is a log already: copy its folder" in answer.err

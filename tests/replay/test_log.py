@@ -107,3 +107,10 @@ def test_audit(asked: Asked, words: list[str], expected: list[int]) -> None:
     answer = asked("audit", "--json", *words)
     assert positions(answer) == expected
     assert all(each["v"] == 1 and each["kind"] for each in answer.objects)
+
+
+@pytest.mark.parametrize("since", ["@20", "2026-01-01T01:00Z"])
+def test_points_in_the_wrong_order_are_refused(asked: Callable[..., Answer], since: str) -> None:
+    answer = asked("log", "--since", since, "--until", "@5")
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{since!r} is behind '@5': give the earlier point with since" in answer.err

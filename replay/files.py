@@ -16,19 +16,29 @@ def written(output: str, *, force: bool) -> Iterator[BinaryIO]:
     """Give a file that takes the place of ``output`` when the block ends well, and is gone when it does not.
 
     Raises:
-        QuestionError: there is such a file, and not ``force``.
-        OSError: it cannot be written.
+        QuestionError: there is such a file, and not ``force``; or there can be none.
+        OSError: the disk is full, say.
     """
     if Path(output).exists() and not force:
         raise QuestionError(f"{output} is there already: give another name, or --force")
     part = Path(f"{output}.part")
     try:
-        try:
+        with _told(output):
             file = part.open("wb")
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, output) from None
         with file:
             yield file
-        os.replace(part, output)
+        with _told(output):
+            os.replace(part, output)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(output: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = error.strerror or error
+        raise QuestionError(f"{output} cannot be written ({why}): give a file in a folder that you may write") from None
