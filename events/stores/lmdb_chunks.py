@@ -28,6 +28,7 @@ _SPARED_BYTES = 512
 """So much of a page may stay empty where it spares a chunk of its own."""
 _COUNT_BYTES = _END_BYTES = 4
 _EACH_BYTES = _END_BYTES + HASH_SIZE_BYTES
+_ONE = (1).to_bytes(_COUNT_BYTES, "big")
 
 
 def key_of(position: int) -> bytes:
@@ -75,6 +76,16 @@ def pack(records: Sequence[bytes], leaves: Sequence[bytes]) -> bytes:
     """Return the value of a chunk; O(bytes)."""
     head = packed("I", [len(records), *accumulate(map(len, records))])
     return b"".join((head, *leaves, *records))
+
+
+def only_record(value: bytes) -> bytes | None:
+    """Return the record of a chunk that has just one, None for any other; O(its bytes)."""
+    start = _COUNT_BYTES + _EACH_BYTES
+    if value[:_COUNT_BYTES] != _ONE or int.from_bytes(value[_COUNT_BYTES : _COUNT_BYTES + _END_BYTES], "big") != (
+        len(value) - start
+    ):
+        return None
+    return value[start:]
 
 
 class Chunk:

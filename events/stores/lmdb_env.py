@@ -22,6 +22,7 @@ from events.stores.lmdb_header import Header, not_a_log
 
 T = TypeVar("T")
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
+Cursor: TypeAlias = "lmdb.Cursor[bytes]"
 
 MAP_SIZE_BYTES = 1 << 40
 _MAP_SIZE_BYTES_MIN = 1 << 20

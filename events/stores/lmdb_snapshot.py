@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from events.errors import CorruptLogError
 from events.stores.lmdb_blocks import Block, Blocks
-from events.stores.lmdb_chunks import Chunk, key_of, position_of
-from events.stores.lmdb_env import Environment, Transaction
+from events.stores.lmdb_chunks import Chunk, key_of, only_record, position_of
+from events.stores.lmdb_env import Cursor, Environment, Transaction
 from events.stores.query import END, Item, Seek, Window, remembering, seek_items
 
 if TYPE_CHECKING:
     from events.stores.lmdb_tail import Tail
 
+ALONE_MAX = 256
+"""How many records that are chunks of their own are asked for at once."""
 INDEXED = b"indexed"
 """Key in ``meta`` of the last position that the index on disk has."""
 
@@ -89,15 +91,30 @@ class Snapshot:
             CorruptLogError: one is not there.
         """
         cursor, found = self._txn.cursor(self._dbs.events), list[tuple[int, bytes]]()
-        chunk: Chunk | None = None
-        for position in positions:
+        wanted, chunk = list(positions), None
+        while len(found) < len(wanted):
+            position = wanted[len(found)]
             if chunk is None or not chunk.first <= position <= chunk.last:
                 there = cursor.set_range(key_of(position))
                 chunk = Chunk(cursor.key(), cursor.value(), self.path) if there else None
                 if chunk is None or chunk.first > position:
                     raise self._missing(position)
+                if chunk.first == chunk.last:
+                    found += self._alone(cursor, wanted[len(found) :])
+                    continue
             found.append((position, chunk.record(position)))
         return found
+
+    def _alone(self, cursor: Cursor, positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Yield records from the first on that are each a chunk of its own, as whoever posts alone writes them.
+
+        They are asked for in one call: their keys are their positions.
+        """
+        keys = [key_of(position) for position in positions[:ALONE_MAX]]
+        for position, wanted, (key, value) in zip(positions, keys, cursor.getmulti(keys), strict=False):
+            if key != wanted or (record := only_record(value)) is None:
+                return
+            yield position, record
 
     def _missing(self, position: int) -> CorruptLogError:
         message = f"position {position} of {self.path} is missing: restore the log from a copy, or run replay verify"
