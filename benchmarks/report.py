@@ -18,7 +18,8 @@ _HEAD = """\
 Written by `make bench`; do not edit. BENCH.md says what is measured and why.
 
 Every figure is the median of the ratios of at least five rounds, in which both sides ran alternately in one process run
-(`least`–`most` are the rounds' extremes), so that noise of other work on the machine hits both sides of a round. Durable means `fsync`: acknowledged is on disk. All envelopes are 96 characters
+(`least`–`most` are the rounds' extremes), so that noise of other work on the machine hits both
+sides of a round. Durable means `fsync`: acknowledged is on disk. All envelopes are 96 characters
 of text to one named recipient whose handler does nothing, and a round of posts ends when every envelope was accepted,
 handled and acknowledged, on both sides. Inbox caps and sweepers are off on both sides.
 """
